@@ -1,0 +1,159 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import Batch
+from torch_geometric.nn import global_add_pool
+
+from pyg_prosampler import EmbeddingBank, GINEncoder, encode_dataset
+
+
+def sum_pool(batch):
+    return global_add_pool(batch.x, batch.batch)
+
+
+class Noisy:
+    r"""A transform that draws from every global source of randomness."""
+
+    def __call__(self, data):
+        random.random(), np.random.rand(), torch.rand(1)  # noqa: NPY002
+        return data
+
+
+def test_equals_one_graph_at_a_time(graphs):
+    expected = torch.stack([graph.x.sum(dim=0) for graph in graphs])
+    for batch_size in (1, 3, 10, 100):
+        found = encode_dataset(sum_pool, graphs, batch_size=batch_size)
+        assert torch.allclose(found, expected)
+
+
+def test_leaves_the_encoder_and_all_random_states_alone(graphs):
+    class Encoder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gin = GINEncoder(3, 4, 2)
+            self.dropout = torch.nn.Dropout(0.5)
+
+        def forward(self, batch):
+            assert not self.training
+            assert not any(module.training for module in self.modules())
+            noise = torch.rand(1)
+            return torch.nn.functional.dropout(self.gin(batch), training=True) + noise
+
+    encoder = Encoder().train()
+    encoder.gin.norms[1].eval()  # A flag of its own.
+    flags = [module.training for module in encoder.modules()]
+    buffers = {name: value.clone() for name, value in encoder.named_buffers()}
+    states = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    rng_state = torch.get_rng_state()
+
+    transformed = [Noisy()(graph) for graph in graphs]
+    random.setstate(states[0])
+
+    class Dataset:
+        def __len__(self):
+            return len(transformed)
+
+        def __getitem__(self, index):
+            return Noisy()(transformed[index])
+
+    torch.set_rng_state(rng_state)
+    np.random.seed(1)  # noqa: NPY002
+    states = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    out = encode_dataset(encoder, Dataset(), batch_size=4)
+    assert not out.requires_grad
+    assert [module.training for module in encoder.modules()] == flags
+    for name, value in encoder.named_buffers():
+        assert torch.equal(value, buffers[name])
+    assert random.getstate() == states[0]
+    assert np.array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), rng_state)
+
+
+def test_a_method_of_a_module_counts_as_the_module(graphs):
+    class Model(torch.nn.Module):
+        def embed(self, batch):
+            assert not self.training
+            return sum_pool(batch)
+
+    model = Model().train()
+    encode_dataset(model.embed, graphs)
+    assert model.training
+
+
+def test_flags_come_back_after_an_error(graphs):
+    class Broken(torch.nn.Module):
+        def forward(self, batch):
+            raise RuntimeError("broken")
+
+    encoder = Broken().train()
+    with pytest.raises(RuntimeError, match="broken"):
+        encode_dataset(encoder, graphs)
+    assert encoder.training
+
+
+@pytest.mark.parametrize(
+    ("encoder", "got"),
+    [
+        (lambda batch: batch.x, r"shape \[43, 3\]"),
+        (lambda batch: sum_pool(batch)[0], r"shape \[3\]"),
+        (lambda batch: (sum_pool(batch), 1), "a tuple"),
+    ],
+)
+def test_wrong_output(graphs, encoder, got):
+    message = (
+        rf"`encoder` should map a batch of 10 graphs to \[10, channels\] \(got {got}"
+    )
+    with pytest.raises(ValueError, match=message):
+        encode_dataset(encoder, graphs)
+
+
+def test_bad_input(graphs):
+    with pytest.raises(ValueError, match="`dataset` should hold at least one graph"):
+        encode_dataset(sum_pool, [])
+    with pytest.raises(ValueError, match=r"`batch_size` .*\(got 0\)"):
+        encode_dataset(sum_pool, graphs, batch_size=0)
+    with pytest.raises(ValueError, match=r"`device` is 'meta', but .* on 'cpu'"):
+        encode_dataset(GINEncoder(3), graphs, device="meta")
+    split = torch.nn.ModuleList([torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)])
+    split[0].to("meta")
+    with pytest.raises(ValueError, match=r"one device \(got \['cpu', 'meta'\]\)"):
+        encode_dataset(split, graphs)
+
+
+def test_bank_keeps_the_latest():
+    bank = EmbeddingBank(4)
+    with pytest.raises(ValueError, match=r"bank is empty; call `loader.update"):
+        bank()
+    values = torch.ones(2, 3, requires_grad=True)
+    bank.update(torch.tensor([1, 3]), values)
+    assert not bank().requires_grad
+    assert bank()[[0, 2]].eq(0).all()
+    bank.update(torch.tensor([3]), torch.full((1, 3), 7.0))
+    assert bank().sum(dim=1).tolist() == [0, 3, 0, 21]
+    with pytest.raises(ValueError, match=r"3 channels .*\(got 2\)"):
+        bank.update(torch.tensor([0]), torch.ones(1, 2))
+    with pytest.raises(ValueError, match=r"each of the 1 graphs .*\[2, 3\]"):
+        bank.update(torch.tensor([0]), torch.ones(2, 3))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_cuda_equals_cpu(graphs):
+    encoder = GINEncoder(3)
+    expected = encode_dataset(encoder, graphs)
+    state = torch.cuda.get_rng_state()
+    found = encode_dataset(encoder.cuda(), graphs, device="cuda")
+    assert found.is_cuda
+    assert torch.allclose(found.cpu(), expected, rtol=1e-4)
+    assert torch.equal(torch.cuda.get_rng_state(), state)
+    with pytest.raises(ValueError, match="lives on 'cuda:0'"):
+        encode_dataset(encoder, graphs, device="cpu")
+
+
+def test_batches_equal_those_of_pyg(graphs):
+    seen = []
+    encode_dataset(lambda batch: seen.append(batch) or sum_pool(batch), graphs)
+    expected = Batch.from_data_list(graphs)
+    assert seen[0].to_dict().keys() == expected.to_dict().keys()
+    assert torch.equal(seen[0].edge_index, expected.edge_index)
