@@ -1,0 +1,248 @@
+r"""The drop-in replacement for :class:`torch_geometric.loader.DataLoader`."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torch_geometric.data import Batch
+from torch_geometric.data.data import BaseData
+from torch_geometric.loader import DataLoader
+from torch_geometric.loader.dataloader import Collater
+
+from pyg_prosampler.encode import (
+    EmbeddingBank,
+    Encoder,
+    GraphDataset,
+    encode_dataset,
+)
+from pyg_prosampler.policies import BatchPolicy, UniformPolicy
+from pyg_prosampler.sampler import ProSampler
+from pyg_prosampler.schedule import Schedule
+
+EMBEDDING_SOURCES = ("encoder", "bank")
+
+
+class ProSamplerLoader(DataLoader):
+    r"""A data loader whose batches are hard: every one of them is what a random
+    walk with restart visits on the proximity graph of the data set under the
+    current encoder (`"ProSampler" <https://arxiv.org/abs/2306.03355>`_).
+
+    It replaces :class:`torch_geometric.loader.DataLoader` with
+    :obj:`shuffle=True`: by default, an epoch has the same number of batches and
+    every graph exactly once. Batches carry the data-set indices of their graphs
+    as :obj:`batch.graph_id`. Every iteration draws the next epoch; the first
+    one is uniform (warm-up).
+
+    With workers, up to :obj:`prefetch_factor * num_workers + 1` batches are
+    drawn ahead of the one in training, so they lag a refresh by as many steps.
+
+    Args:
+        dataset (Dataset or Sequence[BaseData]): The graphs; never changed.
+        batch_size (int, optional): The number of graphs in a batch, at least
+            2. (default: :obj:`1`, which is refused)
+        encoder (torch.nn.Module or Callable): Maps a
+            :class:`~torch_geometric.data.Batch` to graph embeddings
+            :math:`[B, d]`. It is run on the whole data set at every refresh, in
+            evaluation mode and without side effects. May be :obj:`None` where
+            no embeddings are computed: with :obj:`embedding_source="bank"`, or
+            for :class:`~pyg_prosampler.policies.UniformPolicy`.
+        embedding_source (str, optional): :obj:`"encoder"` for a fresh pass at
+            every refresh, or :obj:`"bank"` for the embeddings that the training
+            loop hands over by :meth:`update`. (default: :obj:`"encoder"`)
+        encode_batch_size (int, optional): The number of graphs encoded at a
+            time. (default: :obj:`None`, :obj:`batch_size`)
+        num_candidates, num_neighbors, restart_prob, coverage, refresh_every, \
+        num_warmup_epochs, drop_last, seed, max_steps, backend, policy:
+            See :class:`~pyg_prosampler.ProSampler`.
+        follow_batch (list[str], optional): Creates assignment batch vectors for
+            each key in the list. (default: :obj:`None`)
+        exclude_keys (list[str], optional): Will exclude each key in the list.
+            (default: :obj:`None`)
+        **kwargs (optional): Additional arguments of
+            :class:`torch.utils.data.DataLoader`, such as :obj:`num_workers`,
+            :obj:`pin_memory`, :obj:`persistent_workers`, :obj:`generator` or
+            :obj:`worker_init_fn`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or if :obj:`shuffle`,
+            :obj:`sampler` or :obj:`batch_sampler` is given.
+
+    Example:
+        >>> from torch_geometric.data import Data
+        >>> from torch_geometric.nn import global_mean_pool
+        >>> graphs = [Data(x=torch.randn(4, 3)) for _ in range(10)]
+        >>> loader = ProSamplerLoader(
+        ...     graphs, batch_size=4,
+        ...     encoder=lambda batch: global_mean_pool(batch.x, batch.batch),
+        ... )
+        >>> sorted(int(i) for batch in loader for i in batch.graph_id)
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    """
+
+    def __init__(
+        self,
+        dataset: GraphDataset,
+        batch_size: int = 1,
+        *,
+        encoder: Encoder | None,
+        embedding_source: str = "encoder",
+        encode_batch_size: int | None = None,
+        num_candidates: int | None = None,
+        num_neighbors: int | None = None,
+        restart_prob: float | Schedule | None = None,
+        coverage: str = "partition",
+        refresh_every: int | None = None,
+        num_warmup_epochs: int = 1,
+        drop_last: bool = False,
+        seed: int = 0,
+        max_steps: int | None = None,
+        backend: str = "auto",
+        policy: BatchPolicy | None = None,
+        follow_batch: list[str] | None = None,
+        exclude_keys: list[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name in ("shuffle", "sampler", "batch_sampler"):
+            if name in kwargs:
+                raise ValueError(
+                    f"`{name}` cannot be given (got {kwargs[name]!r}), since choosing "
+                    f"and ordering batches is what this loader does; leave it out"
+                )
+        if len(dataset) == 0:
+            raise ValueError("`dataset` should hold at least two graphs (got none)")
+        if embedding_source not in EMBEDDING_SOURCES:
+            raise ValueError(
+                f"`embedding_source` should be one of {EMBEDDING_SOURCES} "
+                f"(got '{embedding_source}')"
+            )
+        needs_encoder = embedding_source == "encoder" and not isinstance(
+            policy, UniformPolicy
+        )
+        if needs_encoder and not callable(encoder):
+            raise ValueError(
+                f"`encoder` should map a batch to graph embeddings (got {encoder!r}); "
+                f"pass your model's encoder, or embedding_source='bank'"
+            )
+        self.encoder = encoder
+        self.embedding_source = embedding_source
+        self.bank = EmbeddingBank(len(dataset))
+        source: Callable[[], Tensor] = self.bank
+        if embedding_source == "encoder" and encoder is not None:
+            source = partial(
+                encode_dataset,
+                encoder,
+                dataset,
+                batch_size=encode_batch_size or batch_size,
+                exclude_keys=exclude_keys,
+            )
+        indexed = IndexedDataset(dataset)
+        sampler = ProSampler(
+            source,
+            len(indexed),
+            batch_size,
+            num_candidates=num_candidates,
+            num_neighbors=num_neighbors,
+            restart_prob=restart_prob,
+            coverage=coverage,
+            refresh_every=refresh_every,
+            num_warmup_epochs=num_warmup_epochs,
+            drop_last=drop_last,
+            seed=seed,
+            max_steps=max_steps,
+            backend=backend,
+            policy=policy,
+        )
+        kwargs.pop("collate_fn", None)  # As PyG does, for Lightning.
+        super().__init__(
+            indexed,
+            follow_batch=follow_batch,
+            exclude_keys=exclude_keys,
+            batch_sampler=sampler,
+            **kwargs,
+        )
+        collater = Collater(dataset, follow_batch, exclude_keys)
+        self.collate_fn = IndexedCollater(collater, exclude_keys)
+
+    def set_epoch(self, epoch: int) -> None:
+        r"""Sets the epoch that the next iteration draws. Without it, every
+        iteration draws the epoch after the last one.
+        """
+        self.batch_sampler.set_epoch(epoch)
+
+    def update(self, batch: Batch | Tensor, embeddings: Tensor) -> None:
+        r"""Hands over the embeddings :math:`[B, d]` that the training loop has
+        just computed for a batch, for instance the concatenated projections of
+        both views. They are detached and kept until the next update.
+
+        Args:
+            batch (Batch or torch.Tensor): A batch of this loader, or the
+                data-set indices of its graphs.
+            embeddings (torch.Tensor): Their embeddings :math:`[B, d]`.
+
+        Raises:
+            ValueError: If embeddings do not come from the bank, or if the
+                shapes do not fit.
+        """
+        if self.embedding_source != "bank":
+            raise ValueError(
+                "`update` feeds the embedding bank, which is not in use; create the "
+                "loader with embedding_source='bank'"
+            )
+        graph_id = batch if isinstance(batch, Tensor) else batch.graph_id
+        self.bank.update(graph_id, embeddings)
+
+
+class IndexedDataset(Dataset):
+    r"""Behaves as the data set that it holds, but hands the indices of a batch
+    to the collate function along with its graphs.
+    """
+
+    def __init__(self, dataset: GraphDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.dataset[index]
+
+    def __iter__(self) -> Iterator[BaseData]:
+        return (self[index] for index in range(len(self)))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "dataset":  # While it is unpickled.
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def __getitems__(self, indices: list[int]) -> tuple[list[int], list[BaseData]]:
+        return indices, [self.dataset[index] for index in indices]
+
+
+class IndexedCollater:
+    r"""Collates graphs as PyG does and adds their indices as
+    :obj:`graph_id`.
+    """
+
+    def __init__(self, collater: Collater, exclude_keys: list[str] | None) -> None:
+        self.collater = collater
+        self.add_graph_id = "graph_id" not in (exclude_keys or [])
+
+    def __call__(self, indexed: tuple[list[int], list[BaseData]]) -> Any:
+        indices, graphs = indexed
+        batch = self.collater(graphs)
+        if self.add_graph_id:
+            for part in batch if isinstance(batch, list | tuple) else [batch]:
+                if isinstance(part, BaseData):
+                    _set_graph_id(part, indices)
+        return batch
+
+
+def _set_graph_id(batch: Batch, indices: list[int]) -> None:
+    # Recorded as if each graph had brought its own, so that batches come apart
+    # again with it.
+    batch.graph_id = torch.tensor(indices)
+    batch._slice_dict["graph_id"] = torch.arange(len(indices) + 1)
+    batch._inc_dict["graph_id"] = torch.zeros(len(indices), dtype=torch.long)
