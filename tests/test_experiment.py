@@ -1,0 +1,165 @@
+import json
+from dataclasses import asdict, fields, replace
+
+import pytest
+import torch
+
+from pyg_prosampler.experiment import (
+    PretrainConfig,
+    build_framework,
+    build_loader,
+    embed_dataset,
+    load_for,
+    parse_restart_prob,
+    restore,
+    run,
+)
+from pyg_prosampler.policies import RandomWalkPolicy, UniformPolicy
+from pyg_prosampler.records import RunFolder, weights_digest
+
+
+@pytest.fixture
+def config(mini_root):
+    return PretrainConfig(
+        "MINI",
+        root=str(mini_root),
+        num_epochs=2,
+        batch_size=16,
+        hidden_channels=4,
+        num_layers=2,
+        num_folds=5,
+    )
+
+
+def test_run_leaves_a_whole_folder(config, tmp_path):
+    dataset = load_for(config)
+    epochs = []
+    run(config, dataset, tmp_path / "run", on_epoch=epochs.append)
+    folder = RunFolder(tmp_path / "run")
+    assert folder.read_config() == asdict(config)
+    assert json.loads((folder.path / "config.json").read_text())["versions"]["torch"]
+    records = folder.read_records()
+    kinds = [(r["type"], r.get("stage", r["epoch"])) for r in records]
+    assert kinds == [
+        ("evaluation", "untrained"),
+        ("epoch", 0),
+        ("epoch", 1),
+        ("evaluation", "trained"),
+    ]
+    assert records[1:3] == epochs
+    saved = folder.load("embeddings.pt")
+    assert saved["embeddings"].shape == (40, 8)
+    assert saved["labels"].tolist() == [index % 2 for index in range(40)]
+
+    restored, framework, dataset = restore(folder.load("checkpoint.pt"))
+    assert restored == config
+    embeddings = embed_dataset(config, framework, dataset)
+    assert torch.equal(embeddings, saved["embeddings"])
+
+
+def test_same_configuration_same_result(config, tmp_path):
+    dataset = load_for(config)
+    for name, untrained in (("a", True), ("b", False)):
+        run(config, dataset, tmp_path / name, evaluate_untrained=untrained)
+    first, second = (
+        RunFolder(tmp_path / name).load("embeddings.pt")["embeddings"] for name in "ab"
+    )
+    assert torch.equal(first, second)
+
+
+def test_samplers_begin_alike_and_take_equal_steps(config):
+    dataset = load_for(config)
+    digests, first_epochs = set(), []
+    for sampler in ("uniform", "prosampler", "knn"):
+        one = replace(config, sampler=sampler)
+        digests.add(weights_digest(build_framework(one, dataset)))
+        loader = build_loader(one, dataset, lambda batch: batch.y)
+        assert len(loader) == 3
+        first_epochs.append([batch.graph_id.tolist() for batch in loader])
+    assert len(digests) == 1
+    assert first_epochs[0] == first_epochs[1]
+    other = build_framework(replace(config, seed=1), dataset)
+    assert weights_digest(other) not in digests
+
+
+def test_samplers(config):
+    dataset = load_for(config)
+
+    def sampler(**kwargs):
+        one = replace(config, **kwargs)
+        return build_loader(one, dataset, lambda batch: batch.y).batch_sampler
+
+    assert isinstance(sampler(sampler="uniform").policy, UniformPolicy)
+    knn = sampler(sampler="knn")
+    assert knn.policy == RandomWalkPolicy(39, 15, restart_prob=1.0)
+    assert knn.coverage == "independent"
+    walk = sampler(num_candidates=20, num_neighbors=5, restart_prob="0.3")
+    assert walk.policy == RandomWalkPolicy(20, 5, restart_prob=0.3)
+    assert walk.coverage == "partition"
+
+
+def test_options_have_descriptions():
+    assert all(field.metadata["help"].endswith(".") for field in fields(PretrainConfig))
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [("0.3", [0.3] * 3), ("0.2:0.1", [0.2, 0.15, 0.1]), ("1", [1.0] * 3)],
+)
+def test_parse_restart_prob(text, values):
+    prob = parse_restart_prob(text, 3)
+    found = [prob(epoch) if callable(prob) else prob for epoch in range(3)]
+    assert found == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sampler": "hard"}, r"`sampler` should be one of .*\(got 'hard'\)"),
+        ({"framework": "x"}, r"`framework` should be one of"),
+        ({"objective": "x"}, r"`objective` should be one of"),
+        ({"augmentation": "x"}, r"`augmentation` should be one of .*random2"),
+        ({"num_epochs": 0}, r"`num_epochs` should be at least 1 \(got 0\)"),
+        ({"learning_rate": 0.0}, r"`learning_rate` should be positive \(got 0.0\)"),
+        ({"restart_prob": "0.2-0.1"}, r"`restart_prob` .*\(got '0.2-0.1'\)"),
+        ({"restart_prob": "1.2"}, r"`restart_prob` .*\(got '1.2'\)"),
+        ({"device": "tpu"}, r"`device` 'tpu' is not to be had here; pass 'cpu'"),
+        ({"batch_size": 41}, r"`batch_size` .* between 2 and 40.*\(got 41\)"),
+        ({"batch_size": 1}, r"`batch_size` .* between 2 and 40.*\(got 1\)"),
+        ({"num_folds": 21}, r"21 times .*got 20 for class 0"),
+        ({"num_candidates": 3, "num_neighbors": 4}, "`num_neighbors` should be"),
+        ({"coverage": "x"}, "`coverage` should be one of"),
+        ({"protocol": "x"}, "`protocol` should be one of"),
+    ],
+)
+def test_bad_input_is_found_before_any_work(config, change, message):
+    with pytest.raises(ValueError, match=message):
+        load_for(replace(config, **change))
+
+
+@pytest.mark.parametrize("sampler", ["prosampler", "uniform"])
+def test_imdb_binary_end_to_end(shared_data, tmp_path, sampler):
+    config = PretrainConfig(
+        "IMDB-BINARY",
+        root=str(tmp_path),
+        mirror=(shared_data / "tudataset").as_uri(),
+        sampler=sampler,
+        num_epochs=3,
+    )
+    dataset = load_for(config)
+    assert dataset.num_node_features == 1
+    run(config, dataset, tmp_path / "run", evaluate_untrained=False)
+    *epochs, evaluation = RunFolder(tmp_path / "run").read_records()
+    assert [epoch["num_steps"] for epoch in epochs] == [8, 8, 8]
+    assert epochs[2]["loss"] < epochs[0]["loss"] * 1.5
+    assert 0.6 < evaluation["mean"] < 0.8
+    if sampler == "prosampler":
+        # Harder than uniform batches on the embeddings they were drawn by.
+        for epoch in epochs[1:]:
+            assert epoch["similarity"] > epoch["similarity_floor"] + 0.02
+            assert epoch["false_negative_rate"] > 0.5
+    else:
+        for epoch in epochs:
+            assert epoch["similarity"] == pytest.approx(
+                epoch["similarity_floor"], abs=0.02
+            )
