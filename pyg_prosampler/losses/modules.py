@@ -226,6 +226,8 @@ class JSD(torch.nn.Module):
         torch.Size([])
     """
 
+    needs_nodes = True  # Tells frameworks to hand over node vectors, too.
+
     def forward(
         self,
         node1: Tensor,

@@ -1,6 +1,8 @@
 r"""Encoders and frameworks."""
 
+from pyg_prosampler.models.gcn import GCNEncoder
 from pyg_prosampler.models.gin import GINEncoder
 from pyg_prosampler.models.graphcl import GraphCL
+from pyg_prosampler.models.mvgrl import MVGRL
 
-__all__ = ["GINEncoder", "GraphCL"]
+__all__ = ["MVGRL", "GCNEncoder", "GINEncoder", "GraphCL"]

@@ -62,13 +62,16 @@ class GraphCL(Module):
         return z1, z2
 
     def contrast(
-        self, batch: Batch, objective: Callable[..., Tensor]
+        self, batch: Batch, objective: Callable[..., Tensor], mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         r"""Returns the loss of a batch and the embeddings :math:`[B, d]` of its
-        first view, before the projection head.
+        first view, before the projection head. The mask :math:`[B, B]` says which
+        pairs of graphs the objective leaves out of the negatives.
         """
         h1, h2 = (self.encoder(augment(batch)) for augment in self.augmentations)
-        loss = objective(self.projection_head(h1), self.projection_head(h2))
+        options = {} if mask is None else {"mask": mask}
+        z1, z2 = self.projection_head(h1), self.projection_head(h2)
+        loss = objective(z1, z2, **options)
         return loss, h1.detach()
 
     def embed(self, batch: Batch) -> Tensor:
