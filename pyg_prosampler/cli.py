@@ -19,19 +19,13 @@ from rich.console import Console
 from torch_geometric.data import InMemoryDataset
 from tqdm import tqdm
 
+from pyg_prosampler.build import build_loader, labels_of, load_for
 from pyg_prosampler.compare import compare as compare_samplers
 from pyg_prosampler.compare import describe_comparison, run_path, to_table
+from pyg_prosampler.config import PretrainConfig
 from pyg_prosampler.datasets import describe_node_features
 from pyg_prosampler.evaluation import linear_evaluation
-from pyg_prosampler.experiment import (
-    PretrainConfig,
-    build_loader,
-    embed_dataset,
-    labels_of,
-    load_for,
-    restore,
-    run,
-)
+from pyg_prosampler.experiment import embed_dataset, restore, run
 from pyg_prosampler.figures import draw_batches
 from pyg_prosampler.records import RunFolder, load_tensors
 

@@ -9,7 +9,9 @@ from typing import Any
 from rich.table import Table
 from torch_geometric.data import InMemoryDataset
 
-from pyg_prosampler.experiment import PretrainConfig, labels_of, run
+from pyg_prosampler.build import labels_of
+from pyg_prosampler.config import PretrainConfig
+from pyg_prosampler.experiment import run
 from pyg_prosampler.hardness import uniform_floor
 from pyg_prosampler.records import RunFolder, environment
 

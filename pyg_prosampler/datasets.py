@@ -135,7 +135,7 @@ def node_feature_transform(
         return None
     if node_features == "constant":
         return Constant()
-    return OneHotDegree(_max_degree(dataset))
+    return OneHotDegree(max_degree(dataset))
 
 
 def describe_node_features(dataset: InMemoryDataset) -> str:
@@ -162,7 +162,8 @@ def describe_node_features(dataset: InMemoryDataset) -> str:
     return f"{count}, {'one-hot node labels' if is_label else 'as stored'}"
 
 
-def _max_degree(dataset: InMemoryDataset) -> int:
+def max_degree(dataset: InMemoryDataset) -> int:
+    r"""Returns the largest out-degree of a node in a data set."""
     source = dataset._data.edge_index[0]
     if dataset.slices is None:  # a single graph
         return int(bincount(source, minlength=1).max())

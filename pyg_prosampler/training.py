@@ -10,6 +10,7 @@ from torch_geometric.data import Batch
 
 from pyg_prosampler.hardness import false_negative_rate, mean_similarity
 from pyg_prosampler.loader import ProSamplerLoader
+from pyg_prosampler.losses import same_label_mask
 
 
 class Framework(Protocol):
@@ -20,9 +21,14 @@ class Framework(Protocol):
     def train(self, mode: bool = True) -> Any: ...
 
     def contrast(
-        self, batch: Batch, objective: Callable[..., Tensor]
+        self, batch: Batch, objective: Callable[..., Tensor], mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        r"""Returns the loss of a batch and its embeddings :math:`[B, d]`."""
+        r"""Returns the loss of a batch and its embeddings :math:`[B, d]`, given
+        the pairs :math:`[B, B]` to leave out of the negatives.
+        """
+
+    def embed(self, batch: Batch) -> Tensor:
+        r"""Returns the embeddings :math:`[B, d]` that are evaluated."""
 
 
 def pretrain(
@@ -33,6 +39,8 @@ def pretrain(
     num_epochs: int,
     *,
     device: torch.device | str = "cpu",
+    fixed_batches: bool = False,
+    use_labels: bool = False,
     reference: Callable[[], Tensor] | None = None,
     on_step: Callable[[dict[str, Any]], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
@@ -48,6 +56,11 @@ def pretrain(
         num_epochs (int): The number of epochs.
         device (torch.device, optional): Where batches are moved to.
             (default: :obj:`"cpu"`)
+        fixed_batches (bool, optional): Whether all epochs have the batches of the
+            first one. (default: :obj:`False`)
+        use_labels (bool, optional): Whether pairs of the same class are left out
+            of the negatives: a supervised bound for studies, not
+            self-supervised. (default: :obj:`False`)
         reference (Callable, optional): Returns embeddings of the data set
             :math:`[N, d]` to measure similarity on while the sampler has none, as
             in warm-up epochs; called once in such an epoch, on nobody's time.
@@ -67,7 +80,7 @@ def pretrain(
     """
     for epoch in range(num_epochs):
         began = time.perf_counter()
-        loader.set_epoch(epoch)
+        loader.set_epoch(0 if fixed_batches else epoch)
         sampler = loader.batch_sampler
         framework.train()
         steps: list[dict[str, Any]] = []
@@ -83,7 +96,8 @@ def pretrain(
                 began += time.perf_counter() - paused
             batch = batch.to(device)
             optimizer.zero_grad()
-            loss, embeddings = framework.contrast(batch, objective)
+            mask = same_label_mask(batch.y.view(-1)) if use_labels else None
+            loss, embeddings = framework.contrast(batch, objective, mask)
             if not torch.isfinite(loss):
                 raise FloatingPointError(
                     f"the loss is {loss.item()} at epoch {epoch}, step {len(steps)}; "

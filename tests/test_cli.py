@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pyg_prosampler import cli
-from pyg_prosampler.experiment import PretrainConfig
+from pyg_prosampler.config import PretrainConfig
 from pyg_prosampler.records import RunFolder
 
 SMALL = [

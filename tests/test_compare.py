@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from pyg_prosampler.build import load_for
 from pyg_prosampler.compare import compare, is_finished, run_path, to_table
-from pyg_prosampler.experiment import PretrainConfig, load_for
+from pyg_prosampler.config import PretrainConfig
 from pyg_prosampler.records import RunFolder
 
 

@@ -39,7 +39,7 @@ def random_graph(
 
 @st.composite
 def graph_lists(draw, **fixed):
-    sizes = draw(st.lists(st.integers(0, 9), min_size=1, max_size=5))
+    sizes = draw(st.lists(st.integers(0, 12), min_size=1, max_size=5))
     options = {name: st.booleans() for name in ("undirected", "loops", "shuffled")}
     return [
         random_graph(

@@ -42,7 +42,7 @@ def test_identity(graphs):
 
 @pytest.mark.parametrize("make", ALL)
 def test_a_generator_fixes_the_result(make):
-    batch = batch_of(9, 8, 7, 9, 9, 9)
+    batch = batch_of(12, 11, 10, 14, 15, 16)
     a, b = (make(generator=torch.Generator().manual_seed(3)) for _ in range(2))
     first = a(batch)
     assert same(first, b(batch))
@@ -53,7 +53,7 @@ def test_a_generator_fixes_the_result(make):
 
 @pytest.mark.parametrize("make", ALL)
 def test_copies(make):
-    batch = batch_of(9, 8, 7)
+    batch = batch_of(12, 11, 10)
     transform = make(generator=torch.Generator().manual_seed(3))
     for twin in (
         copy.deepcopy(transform),
@@ -69,7 +69,7 @@ def test_copies(make):
 
 @pytest.mark.parametrize("make", ALL)
 def test_forward_alone_leaves_the_input(make):
-    batch = batch_of(9, 9, 9)
+    batch = batch_of(12, 11, 10)
     before = copy.deepcopy(batch)
     make().forward(batch)
     assert same(batch, before)
@@ -77,13 +77,13 @@ def test_forward_alone_leaves_the_input(make):
 
 @pytest.mark.parametrize("make", ALL)
 def test_views_of_views(make):
-    graphs = [random_graph(9, i) for i in range(5)]
+    graphs = [random_graph(12, i) for i in range(5)]
     augment(Compose([make(), make(), random4()]), graphs)
 
 
 @pytest.mark.parametrize("make", ALL)
 def test_as_the_transform_of_a_loader(make):
-    graphs = [random_graph(9, i) for i in range(4)]
+    graphs = [random_graph(12, i) for i in range(4)]
     graphs = [make()(graph) for graph in graphs]
     for batch in DataLoader(graphs, batch_size=2):
         assert batch.num_graphs == 2
@@ -125,7 +125,7 @@ def test_graphs_without_features():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("make", ALL)
 def test_a_gpu_gives_the_same(make):
-    batch = batch_of(9, 8, 7, 9, 9, 9)
+    batch = batch_of(12, 11, 10, 14, 15, 16)
     views = [
         make(generator=torch.Generator().manual_seed(3))(batch.to(device)).cpu()
         for device in ("cpu", "cuda")

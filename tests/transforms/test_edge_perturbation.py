@@ -144,6 +144,13 @@ def test_parallel_edges_keep_symmetric():
     assert sum(counts.values()) == 8
 
 
+def test_parallel_edges_take_one_pair():
+    pair = torch.tensor([[0, 1], [1, 0]])
+    data = Data(edge_index=torch.cat([pair, pair, pair, pair], dim=1), num_nodes=3)
+    out = EdgePerturbation(1.0)(data)
+    assert sorted(pairs_of(out)) == [(0, 2), (1, 2), (2, 0), (2, 1)]
+
+
 def test_graphs_without_edges():
     for data in (
         Data(x=torch.ones(3, 1)),

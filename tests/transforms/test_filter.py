@@ -67,6 +67,18 @@ def test_graphs_that_only_know_their_number_of_nodes():
     assert Filter(None, [edge])(graphs[2]).num_nodes == 4
 
 
+def test_numbers_of_nodes_that_only_edges_tell():
+    graph = Data(edge_index=torch.tensor([[0, 1], [1, 2]]))
+    guess = r"infer 'num_nodes'"
+    with pytest.warns(UserWarning, match=guess):
+        out = Filter(None, [torch.tensor([True, False])])(graph)
+    assert out.num_nodes == 3
+    with pytest.warns(UserWarning, match=guess):
+        batch = Batch.from_data_list([graph, graph])
+    out = Filter(None, [torch.tensor([True, False, False, False])])(batch)
+    assert [part.num_nodes for part in out.to_data_list()] == [3, 3]
+
+
 def test_graphs_without_edges_at_all():
     graphs = [Data(x=torch.rand(2, 1)), Data(x=torch.rand(1, 1))]
     out = augment(Filter([torch.tensor([False, True, True])]), graphs)

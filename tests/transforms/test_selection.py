@@ -31,6 +31,7 @@ def test_shares_that_floats_get_wrong():
     assert int(share_of(0.29, torch.tensor(100))) == 29  # int(0.29 * 100) == 28
     assert int(share_of(0.55, torch.tensor(100), round_up=True)) == 55
     assert int(share_of(1 / 3, torch.tensor(3))) == 1
+    assert int(share_of(0.7, torch.tensor(10**9 + 7))) == 700_000_004
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
@@ -110,6 +111,22 @@ def test_distinct_numbers_are_uniform(size):
     )
     sets = [frozenset(own) for own in number.view(4000, size).tolist()]
     assert_law(sets, {frozenset(c): 0.1 for c in combinations(range(5), size)})
+
+
+def test_a_full_draw_takes_no_trials(monkeypatch):
+    rounds = []
+
+    def counted(bound, generator):
+        rounds.append(bound.numel())
+        return integers_below(bound, generator)
+
+    monkeypatch.setattr("pyg_prosampler.transforms.selection.integers_below", counted)
+    number, _ = distinct_numbers(torch.tensor([2000]), torch.tensor([2000]), None)
+    assert number.unique().numel() == 2000
+    assert sum(rounds) == 0
+    number, _ = distinct_numbers(torch.tensor([2000]), torch.tensor([1000]), None)
+    assert number.unique().numel() == 1000
+    assert sum(rounds) < 2000
 
 
 def test_distinct_numbers_come_in_random_order():

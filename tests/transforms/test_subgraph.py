@@ -36,6 +36,7 @@ def graph(edges, num_nodes, directed=False):
 
 
 KITE = graph([(0, 1), (0, 2), (1, 2), (2, 3), (3, 4)], 5)
+RING_AND_TAIL = graph([(0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (2, 5)], 6)
 TWO_PARTS = graph([(0, 1), (2, 3), (3, 4), (2, 4)], 6)
 DIRECTED = graph([(0, 1), (1, 2), (2, 0), (2, 3)], 4, directed=True)
 LOOPS = graph([(0, 0), (0, 1), (1, 2), (1, 1), (1, 2)], 3)
@@ -72,7 +73,7 @@ def reachable(neighbors, start):
 
 
 @pytest.mark.parametrize("ratio", [0.4, 0.6, 0.8])
-@pytest.mark.parametrize("data", [KITE, TWO_PARTS, DIRECTED, LOOPS])
+@pytest.mark.parametrize("data", [KITE, RING_AND_TAIL, TWO_PARTS, DIRECTED, LOOPS])
 def test_law(data, ratio):
     generator = torch.Generator().manual_seed(0)
     size = math.ceil(round(ratio * data.num_nodes, 6))

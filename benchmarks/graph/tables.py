@@ -1,0 +1,130 @@
+r"""Puts the tables of all records into README and docs, between their markers.
+
+    python -m benchmarks.graph.tables           # writes
+    python -m benchmarks.graph.tables --check   # fails if anything is out of date
+
+A table stands between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` and is made
+from ``results/NAME.jsonl`` alone.
+"""
+
+import io
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from rich.console import Console
+
+from pyg_prosampler.compare import describe_comparison, to_table
+
+PROJECT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).parent / "results"
+
+Record = dict[str, Any]
+
+
+def comparison(records: list[Record]) -> str:
+    r"""The table that ``prosampler compare`` prints, as it prints it."""
+    (record,) = records
+    buffer = io.StringIO()
+    table = to_table(
+        record["rows"], describe_comparison(record), record["false_negative_floor"]
+    )
+    Console(file=buffer, width=80).print(table)
+    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+    return "\n".join(["```", *lines, "```", "", *provenance(records)])
+
+
+def objectives(records: list[Record]) -> str:
+    r"""A row for each data set and objective, a column for each sampler."""
+    lines = [
+        "| data set | objective | untrained | uniform | ProSampler | difference |",
+        "|---|---|---|---|---|---|",
+    ]
+    for record in records:
+        rows = {row["sampler"]: row for row in record["rows"]}
+        config = record["config"]
+        cells = [
+            f"{100 * rows[name]['mean']:.2f} ± {100 * rows[name]['std_over_seeds']:.2f}"
+            for name in ("untrained", "uniform", "prosampler")
+        ]
+        cells.append(paired_difference(rows["uniform"], rows["prosampler"]))
+        lines.append(
+            f"| {config['dataset']} | {config['objective']} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return "\n".join([*lines, "", *provenance(records)])
+
+
+def paired_difference(first: Record, second: Record) -> str:
+    r"""The mean difference of two samplers over the seeds, and its standard
+    error.
+    """
+    differences = [
+        100 * (b - a)
+        for a, b in zip(first["accuracies"], second["accuracies"], strict=True)
+    ]
+    error = stdev(differences) / len(differences) ** 0.5
+    return f"{mean(differences):+.2f} ± {error:.2f}"
+
+
+def provenance(records: list[Record]) -> list[str]:
+    r"""Where the numbers come from, in a line."""
+    first = records[0]
+    versions = ", ".join(
+        f"{name} {first['versions'][name]}" for name in ("torch", "torch-geometric")
+    )
+    machine = first["machine"]
+    commits = sorted({record["commit"] for record in records})
+    return [
+        f"`{first['command']}`, commit {', '.join(commits)}, {versions}, "
+        f"{machine['num_cores']} cores of {machine['processor']}."
+    ]
+
+
+TABLES: dict[str, Callable[[list[Record]], str]] = {
+    "compare-MUTAG": comparison,
+    "objectives": objectives,
+}
+
+
+def filled(text: str) -> str:
+    r"""Returns a document with its tables made anew."""
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1]
+        lines = (RESULTS / f"{name}.jsonl").read_text().splitlines()
+        table = TABLES[name]([json.loads(line) for line in lines])
+        return f"<!-- begin: {name} -->\n{table}\n<!-- end: {name} -->"
+
+    return re.sub(
+        r"<!-- begin: (\S+) -->\n.*?<!-- end: \1 -->", fill, text, flags=re.DOTALL
+    )
+
+
+def documents() -> list[Path]:
+    r"""README and docs."""
+    return [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+
+
+def main() -> None:
+    r"""Writes the tables, or checks them."""
+    outdated = [
+        path for path in documents() if filled(path.read_text()) != path.read_text()
+    ]
+    for path in outdated:
+        if "--check" in sys.argv:
+            print(f"{path} is out of date: run python -m benchmarks.graph.tables")
+        else:
+            path.write_text(filled(texts[path]))
+            print(f"{path}: tables made anew")
+    if outdated and "--check" in sys.argv:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+r"""From a configuration to data set, framework, objective and loader."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch_geometric.data import InMemoryDataset
+
+from pyg_prosampler.config import PretrainConfig, parse_restart_prob
+from pyg_prosampler.datasets import load_dataset, max_degree
+from pyg_prosampler.diffusion import diffuse
+from pyg_prosampler.evaluation import check_evaluation
+from pyg_prosampler.loader import ProSamplerLoader
+from pyg_prosampler.losses import (
+    JSD,
+    DebiasedInfoNCE,
+    HardInfoNCE,
+    InfoNCE,
+    UnReMix,
+)
+from pyg_prosampler.models import MVGRL, GINEncoder, GraphCL
+from pyg_prosampler.policies import RandomWalkPolicy, UniformPolicy
+from pyg_prosampler.transforms import Identity, random2, random3, random4
+
+_AUGMENTATIONS = {"random2": random2, "random3": random3, "random4": random4}
+
+
+def load_for(config: PretrainConfig) -> InMemoryDataset:
+    r"""Loads the data set of a configuration and checks that both fit, before
+    anything that takes long.
+    """
+    # MVGRL makes degrees one-hot by itself, without storing them.
+    own = config.framework == "mvgrl" and config.node_features == "degree"
+    dataset = load_dataset(
+        config.dataset,
+        config.root,
+        mirror=config.mirror,
+        node_features=None if own else config.node_features,
+    )
+    if not 2 <= config.batch_size <= len(dataset):
+        raise ValueError(
+            f"`batch_size` should be between 2 and {len(dataset)}, the number of "
+            f"graphs in {config.dataset} (got {config.batch_size})"
+        )
+    check_evaluation(
+        torch.zeros(len(dataset), 1),
+        labels_of(dataset),
+        protocol=config.protocol,
+        num_folds=config.num_folds,
+    )
+    build_objective(config)
+    build_loader(config, dataset, lambda batch: batch.y)
+    if config.framework == "mvgrl":
+        dataset = diffuse(dataset)
+    return dataset
+
+
+def labels_of(dataset: InMemoryDataset) -> Tensor | None:
+    r"""The class labels :math:`[N]` of a data set, if it has any."""
+    if len(dataset) == 0 or dataset[0].y is None:
+        return None
+    return torch.cat([data.y.view(-1) for data in dataset])
+
+
+def build_framework(config: PretrainConfig, dataset: InMemoryDataset) -> Any:
+    r"""Builds the model; its weights depend on the seed alone."""
+    torch.manual_seed(config.seed)
+    sizes = config.hidden_channels, config.num_layers
+    if config.framework == "mvgrl":
+        in_channels = dataset.num_node_features or max_degree(dataset) + 1
+        return MVGRL(in_channels, *sizes).to(config.device)
+    augment = _AUGMENTATIONS[config.augmentation]
+    augmentations = augment(), augment()
+    if config.published:
+        augmentations = Identity(), augment(published=True)
+    encoder = GINEncoder(dataset.num_node_features, *sizes)
+    return GraphCL(encoder, augmentations=augmentations).to(config.device)
+
+
+def build_objective(config: PretrainConfig) -> Module:
+    r"""Builds the contrastive objective."""
+    options: dict[str, Any] = {
+        "temperature": config.temperature,
+        "negatives": config.negatives,
+    }
+    if config.objective == "jsd":
+        return JSD()
+    if config.objective == "dcl":
+        return DebiasedInfoNCE(**options, tau=config.tau)
+    if config.objective == "hcl":
+        return HardInfoNCE(**options, tau=config.tau, beta=config.beta)
+    if config.objective == "unremix":
+        return UnReMix(**options)
+    return InfoNCE(
+        **options,
+        positive_in_denominator=not config.published,
+        two_sided=not config.published,
+    )
+
+
+def build_loader(
+    config: PretrainConfig,
+    dataset: InMemoryDataset,
+    encoder: Callable[..., Tensor],
+) -> ProSamplerLoader:
+    r"""Builds the loader. Uniform batches and those of the nearest neighbours
+    come from the same loader, so that runs differ in their batches alone.
+    """
+    dials: dict[str, Any] = {
+        "num_candidates": config.num_candidates,
+        "num_neighbors": config.num_neighbors,
+        "restart_prob": parse_restart_prob(config.restart_prob, config.num_epochs),
+        "max_steps": config.max_steps,
+        "coverage": config.coverage or "partition",
+    }
+    if config.sampler == "uniform":
+        dials = {"policy": UniformPolicy(), "coverage": "partition"}
+    elif config.sampler == "knn":
+        # A random graph and its B - 1 nearest over the whole data set.
+        num_others = len(dataset) - 1
+        dials = {
+            "policy": RandomWalkPolicy(
+                num_others, min(config.batch_size - 1, num_others), restart_prob=1.0
+            ),
+            "coverage": config.coverage or "independent",
+        }
+    return ProSamplerLoader(
+        dataset,
+        config.batch_size,
+        encoder=encoder,
+        embedding_source=config.embedding_source,
+        refresh_every=config.refresh_every,
+        num_warmup_epochs=config.num_warmup_epochs,
+        backend=config.backend,
+        seed=config.seed,
+        **dials,
+    )

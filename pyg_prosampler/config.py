@@ -1,0 +1,224 @@
+r"""The frozen configuration of a run."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from pyg_prosampler.schedule import LinearDecay, Schedule
+
+SAMPLERS = ("uniform", "prosampler", "knn")
+FRAMEWORKS = ("graphcl", "mvgrl")
+OBJECTIVES = ("infonce", "dcl", "hcl", "unremix", "jsd")
+AUGMENTATIONS = ("random2", "random3", "random4")
+FRAMEWORK_DEFAULTS: dict[str, dict[str, Any]] = {
+    "graphcl": {
+        "objective": "infonce",
+        "node_features": "constant",
+        "hidden_channels": 32,
+        "num_layers": 3,
+        "learning_rate": 0.01,
+    },
+    "mvgrl": {
+        "objective": "jsd",
+        "node_features": "degree",
+        "hidden_channels": 512,
+        "num_layers": 2,
+        "learning_rate": 0.001,
+    },
+}
+
+
+def _option(default: Any, description: str) -> Any:
+    return field(default=default, metadata={"help": description})
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    r"""All that decides a run; saved with its results. The descriptions of the
+    fields are the help of the command line. Where the default depends on the
+    framework or the objective, :obj:`None` stands for it until it is filled in.
+    """
+
+    dataset: str = _option("MUTAG", "Name of a TUDataset, such as IMDB-BINARY.")
+    root: str = _option("data", "Folder of all data sets.")
+    mirror: str | None = _option(
+        None,
+        "https:// or file:// address with NAME.zip inside, asked before PyG's server "
+        "(default: environment variable PROSAMPLER_MIRROR).",
+    )
+    node_features: str = _option(
+        None,
+        "What data sets without node features get: constant (1) or degree (one-hot) "
+        "(default: constant for graphcl, degree for mvgrl).",
+    )
+    sampler: str = _option(
+        "prosampler",
+        "Which graphs share a batch: uniform (random ones), prosampler (a random walk "
+        "on the proximity graph) or knn (a graph and its nearest neighbours).",
+    )
+    framework: str = _option(
+        "graphcl",
+        "How views are made and encoded: graphcl (two augmentations, GIN) or mvgrl "
+        "(adjacency and diffusion, GCN).",
+    )
+    objective: str = _option(
+        None,
+        "What is minimised. infonce: the usual start. dcl (debiased): when many "
+        "negatives are of the anchor's own class. hcl (hard): as dcl, and similar "
+        "negatives count more. unremix: negatives count by similarity, uncertainty and "
+        "representativeness. jsd: nodes against graphs, for mvgrl only (default: "
+        "infonce for graphcl, jsd for mvgrl).",
+    )
+    negatives: str = _option(
+        "cross",
+        "Negatives of an anchor: of the other view (cross) or of both views (both).",
+    )
+    tau: float = _option(
+        0.1, "Assumed share of false negatives among negatives, for dcl and hcl."
+    )
+    beta: float = _option(1.0, "How much harder negatives count more, for hcl.")
+    use_labels: bool = _option(
+        False,
+        "Leave false negatives out by label: a supervised bound for studies, not "
+        "self-supervised.",
+    )
+    published: bool = _option(
+        False,
+        "Deviate from GraphCL's paper as its public code does: original against one "
+        "augmented view, positive left out of the denominator, one-sided, subgraphs "
+        "of one hop, edges only removed, and the same uniform batches in every epoch.",
+    )
+    augmentation: str = _option(
+        "random2",
+        "One augmentation drawn for each graph and view: of node dropping and "
+        "subgraph (random2), edge perturbation too (random3), attribute masking too "
+        "(random4).",
+    )
+    hidden_channels: int = _option(
+        None, "Width of the encoder (default: 32 for graphcl, 512 for mvgrl)."
+    )
+    num_layers: int = _option(
+        None, "Layers of the encoder (default: 3 for graphcl, 2 for mvgrl)."
+    )
+    learning_rate: float = _option(
+        None, "Learning rate of Adam (default: 0.01 for graphcl, 0.001 for mvgrl)."
+    )
+    temperature: float | None = _option(
+        None,
+        "Temperature of the objective (default: 0.2 for infonce, else 0.5; jsd has "
+        "none).",
+    )
+    num_epochs: int = _option(20, "Number of epochs.")
+    batch_size: int = _option(128, "Number of graphs in a batch.")
+    num_candidates: int | None = _option(
+        None,
+        "Candidates M of each graph in the proximity graph; more make harder batches "
+        "(default: 500, from 5000 graphs on 1000).",
+    )
+    num_neighbors: int | None = _option(
+        None,
+        "Neighbours K kept of the candidates (default: 100, at most a tenth of the "
+        "graphs).",
+    )
+    restart_prob: str = _option(
+        "0.2:0.05",
+        "Restart probability of the walk, or two for a linear decay over training; "
+        "larger ones make harder batches.",
+    )
+    coverage: str | None = _option(
+        None,
+        "What an epoch promises: partition (every graph once), independent (batches "
+        "drawn independently) or unseen_start (default: partition; independent for "
+        "knn).",
+    )
+    refresh_every: int | None = _option(
+        None, "Steps between two proximity graphs (default: one epoch)."
+    )
+    num_warmup_epochs: int = _option(1, "First epochs with uniform batches.")
+    embedding_source: str = _option(
+        "encoder",
+        "Where the proximity graph has embeddings from: encoder (a fresh pass) or bank "
+        "(those last computed in training).",
+    )
+    max_steps: int | None = _option(
+        None, "Bound on the steps of a walk (default: 20 times the batch size)."
+    )
+    backend: str = _option("auto", "Backend of the walk: auto, torch_cluster or torch.")
+    protocol: str = _option(
+        "libsvm-rbf", "Evaluation protocol: libsvm-rbf, libsvm-linear or liblinear."
+    )
+    num_folds: int = _option(10, "Outer folds of the evaluation.")
+    seed: int = _option(0, "Seed of weights, augmentations, batches and folds.")
+    device: str = _option("cpu", "Device, such as cpu or cuda.")
+
+    def __post_init__(self) -> None:
+        _check_choice("framework", self.framework, FRAMEWORKS)
+        for name, value in FRAMEWORK_DEFAULTS[self.framework].items():
+            self._fill_in(name, value)
+        _check_choice("objective", self.objective, OBJECTIVES)
+        _check_choice("sampler", self.sampler, SAMPLERS)
+        _check_choice("augmentation", self.augmentation, AUGMENTATIONS)
+        self._check_pair()
+        if self.objective != "jsd":
+            self._fill_in("temperature", 0.2 if self.objective == "infonce" else 0.5)
+        if self.num_epochs < 1:
+            raise ValueError(
+                f"`num_epochs` should be at least 1 (got {self.num_epochs})"
+            )
+        if not self.learning_rate > 0:
+            raise ValueError(
+                f"`learning_rate` should be positive (got {self.learning_rate})"
+            )
+        parse_restart_prob(self.restart_prob, self.num_epochs)
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(
+                f"`device` '{self.device}' is not to be had here; pass 'cpu' ({error})"
+            ) from error
+
+    def _fill_in(self, name: str, value: Any) -> None:
+        if getattr(self, name) is None:
+            object.__setattr__(self, name, value)
+
+    def _check_pair(self) -> None:
+        r"""Refuses pairs of framework and objective that make no sense."""
+        if self.objective == "jsd" and self.framework == "graphcl":
+            raise ValueError(
+                "`objective` 'jsd' scores nodes of one view against graphs of the "
+                "other, and the two augmented views of 'graphcl' do not share their "
+                "nodes; pass framework='mvgrl', or another objective"
+            )
+        if self.published and (self.framework, self.objective) != (
+            "graphcl",
+            "infonce",
+        ):
+            raise ValueError(
+                f"`published` is about the public code of GraphCL, whose objective is "
+                f"InfoNCE (got framework '{self.framework}' and objective "
+                f"'{self.objective}'); leave it out"
+            )
+
+
+def _check_choice(name: str, value: str, accepted: tuple[str, ...]) -> None:
+    if value not in accepted:
+        raise ValueError(f"`{name}` should be one of {accepted} (got '{value}')")
+
+
+def parse_restart_prob(text: str, num_epochs: int) -> float | Schedule:
+    r"""Reads a restart probability such as :obj:`"0.2"`, or :obj:`"0.2:0.05"`
+    for a linear decay over all epochs.
+    """
+    try:
+        values = [float(part) for part in text.split(":")]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2) or not all(0 <= value <= 1 for value in values):
+        raise ValueError(
+            f"`restart_prob` should be a number between 0 and 1, or two of them for "
+            f"a linear decay such as '0.2:0.05' (got '{text}')"
+        )
+    if len(values) == 1:
+        return values[0]
+    return LinearDecay(values[0], values[1], num_epochs)
