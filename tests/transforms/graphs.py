@@ -107,4 +107,4 @@ def assert_law(outcomes, law: dict) -> None:
     expected = [total * probability for probability in law.values()]
     assert min(expected) > 5 or len(law) == 1
     observed = [counts[outcome] for outcome in law]
-    assert len(law) == 1 or chisquare(observed, expected).pvalue > 1e-3
+    assert len(law) == 1 or chisquare(observed, expected).pvalue > 1e-4

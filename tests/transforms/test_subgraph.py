@@ -101,7 +101,7 @@ def test_marginals_of_a_larger_graph():
     for nodes in draws(data, Subgraph(0.3, generator=generator), 1500):
         fast[list(nodes)] += 1
     table = torch.stack([slow, fast]).numpy()
-    assert chi2_contingency(table).pvalue > 1e-3
+    assert chi2_contingency(table).pvalue > 1e-4
 
 
 def test_long_path():
