@@ -50,13 +50,10 @@ def compare(
     top.write_config(whole)
     for seed in seeds:
         for sampler in samplers:
+            # Untrained weights are those of the seed: once will do.
+            untrained = sampler == samplers[0]
             one = replace(config, sampler=sampler, seed=seed)
-            path = run_path(folder, sampler, seed)
-            if not is_finished(path, one):
-                callbacks = on_run(one) if on_run is not None else {}
-                # Untrained weights are those of the seed: once will do.
-                untrained = sampler == samplers[0]
-                run(one, dataset, path, evaluate_untrained=untrained, **callbacks)
+            run_once(one, dataset, folder, untrained, on_run)
     rows = summarize(folder, samplers, seeds)
     labels = labels_of(dataset)
     floor = None if labels is None else uniform_floor(labels)
@@ -68,6 +65,26 @@ def compare(
     }
     top.write_json("summary.json", summary)
     return summary
+
+
+def run_once(
+    config: PretrainConfig,
+    dataset: InMemoryDataset,
+    folder: Path | str,
+    evaluate_untrained: bool,
+    on_run: Callable[[PretrainConfig], dict[str, Callable[..., None]]] | None = None,
+) -> None:
+    r"""Does one run of a comparison, unless it is finished."""
+    path = run_path(folder, config.sampler, config.seed)
+    if not is_finished(path, config):
+        callbacks = on_run(config) if on_run is not None else {}
+        run(
+            config,
+            dataset,
+            path,
+            evaluate_untrained=evaluate_untrained,
+            **callbacks,
+        )
 
 
 def run_path(folder: Path | str, sampler: str, seed: int) -> Path:

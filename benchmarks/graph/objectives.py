@@ -5,26 +5,19 @@ This study shows each alone and both together, at the defaults:
 
     python -m benchmarks.graph.objectives --mirror file:///path/to/archives
 
-Runs that have finished are kept, so that it goes on where it was interrupted. The
-summaries are appended to ``results/objectives.jsonl``; ``python -m
-benchmarks.graph.tables`` puts them into the docs.
+It goes on where it was interrupted. ``python -m benchmarks.graph.tables`` puts its
+table into the docs.
 """
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from tqdm import tqdm
 
-from pyg_prosampler.build import load_for
-from pyg_prosampler.compare import compare
+from benchmarks.graph.study import study
 from pyg_prosampler.config import PretrainConfig
 
-RESULTS = Path(__file__).parent / "results" / "objectives.jsonl"
 OBJECTIVES = ("infonce", "dcl", "hcl", "unremix")
-SAMPLERS = ("uniform", "prosampler")
-SEEDS = range(5)
 # MUTAG has 188 graphs: batches of 32 leave something to choose.
 BATCH_SIZES = {"MUTAG": 32, "IMDB-BINARY": 128}
 
@@ -36,25 +29,15 @@ def main(
         "runs/objectives"
     ),
 ) -> None:
-    """Run the study and append its summaries to the results."""
-    summaries = []
-    pairs = [(name, objective) for name in BATCH_SIZES for objective in OBJECTIVES]
-    bar = tqdm(pairs, unit="pair")
-    for name, objective in bar:
-        bar.set_postfix_str(f"{name}, {objective}")
-        config = PretrainConfig(
-            name,
-            root=root,
-            mirror=mirror,
-            objective=objective,
-            batch_size=BATCH_SIZES[name],
+    """Run the study and write its summaries."""
+    configs = [
+        PretrainConfig(
+            name, root=root, mirror=mirror, objective=objective, batch_size=batch_size
         )
-        dataset = load_for(config)
-        summaries.append(
-            compare(config, dataset, SAMPLERS, SEEDS, out / name / objective)
-        )
-    # All at once, so that the file never holds a part of a study.
-    RESULTS.write_text("".join(json.dumps(summary) + "\n" for summary in summaries))
+        for name, batch_size in BATCH_SIZES.items()
+        for objective in OBJECTIVES
+    ]
+    study("objectives", configs, ("uniform", "prosampler"), range(5), out)
 
 
 if __name__ == "__main__":

@@ -113,9 +113,8 @@ def documents() -> list[Path]:
 
 def main() -> None:
     r"""Writes the tables, or checks them."""
-    outdated = [
-        path for path in documents() if filled(path.read_text()) != path.read_text()
-    ]
+    texts = {path: path.read_text() for path in documents()}
+    outdated = [path for path, text in texts.items() if filled(text) != text]
     for path in outdated:
         if "--check" in sys.argv:
             print(f"{path} is out of date: run python -m benchmarks.graph.tables")
