@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-EXTRAS = "ogb,mutag,test,lint"
+EXTRAS = "b3,ogb,mutag,test,lint"
 EXTENSIONS = ["torch-scatter", "torch-cluster"]
 NUM_STEPS = 5
 
