@@ -21,7 +21,16 @@ from pyg_prosampler.losses import (
     UnReMix,
 )
 from pyg_prosampler.models import MVGRL, GINEncoder, GraphCL
-from pyg_prosampler.policies import RandomWalkPolicy, UniformPolicy
+from pyg_prosampler.policies import (
+    B3Policy,
+    BatchPolicy,
+    GCBSPolicy,
+    KNNPolicy,
+    NGAMEPolicy,
+    RandomWalkPolicy,
+    UniformPolicy,
+)
+from pyg_prosampler.sampler import default_dials
 from pyg_prosampler.transforms import Identity, random2, random3, random4
 
 _AUGMENTATIONS = {"random2": random2, "random3": random3, "random4": random4}
@@ -105,35 +114,50 @@ def build_loader(
     dataset: InMemoryDataset,
     encoder: Callable[..., Tensor],
 ) -> ProSamplerLoader:
-    r"""Builds the loader. Uniform batches and those of the nearest neighbours
-    come from the same loader, so that runs differ in their batches alone.
+    r"""Builds the loader. All samplers are policies of the same loader, so that
+    runs differ in their batches alone.
     """
-    dials: dict[str, Any] = {
-        "num_candidates": config.num_candidates,
-        "num_neighbors": config.num_neighbors,
-        "restart_prob": parse_restart_prob(config.restart_prob, config.num_epochs),
-        "max_steps": config.max_steps,
-        "coverage": config.coverage or "partition",
-    }
-    if config.sampler == "uniform":
-        dials = {"policy": UniformPolicy(), "coverage": "partition"}
-    elif config.sampler == "knn":
-        # A random graph and its B - 1 nearest over the whole data set.
-        num_others = len(dataset) - 1
-        dials = {
-            "policy": RandomWalkPolicy(
-                num_others, min(config.batch_size - 1, num_others), restart_prob=1.0
-            ),
-            "coverage": config.coverage or "independent",
-        }
+    coverage = {"unseen-start": "unseen_start", "independent": "independent"}
+    # The kNN sampler draws its batches independently.
+    coverage["knn"] = "independent"
     return ProSamplerLoader(
         dataset,
         config.batch_size,
         encoder=encoder,
         embedding_source=config.embedding_source,
+        policy=build_policy(config, len(dataset)),
+        coverage=coverage.get(config.sampler, "partition"),
         refresh_every=config.refresh_every,
         num_warmup_epochs=config.num_warmup_epochs,
-        backend=config.backend,
         seed=config.seed,
-        **dials,
+    )
+
+
+def build_policy(config: PretrainConfig, num_graphs: int) -> BatchPolicy:
+    r"""Builds the batch policy of a sampler by name."""
+    num_candidates, num_neighbors = default_dials(
+        num_graphs, config.num_candidates, config.num_neighbors
+    )
+    if config.sampler == "uniform":
+        return UniformPolicy()
+    if config.sampler == "knn":
+        return KNNPolicy()
+    if config.sampler == "gcbs":
+        return GCBSPolicy()
+    if config.sampler == "ngame":
+        return NGAMEPolicy()
+    if config.sampler == "b3":
+        # Clusters of medium size, which its paper finds best.
+        return B3Policy(
+            num_skipped=max(1, num_graphs // 100),
+            num_neighbors=num_neighbors,
+            cluster_size=max(1, config.batch_size // 4),
+        )
+    return RandomWalkPolicy(
+        num_candidates,
+        num_neighbors,
+        restart_prob=parse_restart_prob(config.restart_prob, config.num_epochs),
+        max_steps=config.max_steps,
+        backend=config.backend,
+        num_starts=config.num_starts if config.sampler == "multi-start" else 1,
     )

@@ -7,7 +7,17 @@ import torch
 
 from pyg_prosampler.schedule import LinearDecay, Schedule
 
-SAMPLERS = ("uniform", "prosampler", "knn")
+SAMPLERS = (
+    "uniform",
+    "prosampler",
+    "independent",
+    "unseen-start",
+    "multi-start",
+    "knn",
+    "gcbs",
+    "ngame",
+    "b3",
+)
 FRAMEWORKS = ("graphcl", "mvgrl")
 OBJECTIVES = ("infonce", "dcl", "hcl", "unremix", "jsd")
 AUGMENTATIONS = ("random2", "random3", "random4")
@@ -54,8 +64,12 @@ class PretrainConfig:
     )
     sampler: str = _option(
         "prosampler",
-        "Which graphs share a batch: uniform (random ones), prosampler (a random walk "
-        "on the proximity graph) or knn (a graph and its nearest neighbours).",
+        "Which graphs share a batch. uniform: random ones. prosampler: a random walk "
+        "on the proximity graph, every graph once an epoch; independent, unseen-start: "
+        "the same with other coverage; multi-start: several walks for each batch. knn: a "
+        "graph and its nearest neighbours. gcbs: a band of the similarity matrix. "
+        "ngame: clusters that grow. b3: clusters of mutual neighbours, the nearest "
+        "left out.",
     )
     framework: str = _option(
         "graphcl",
@@ -126,12 +140,7 @@ class PretrainConfig:
         "Restart probability of the walk, or two for a linear decay over training; "
         "larger ones make harder batches.",
     )
-    coverage: str | None = _option(
-        None,
-        "What an epoch promises: partition (every graph once), independent (batches "
-        "drawn independently) or unseen_start (default: partition; independent for "
-        "knn).",
-    )
+    num_starts: int = _option(4, "Walks for each batch, for multi-start.")
     refresh_every: int | None = _option(
         None, "Steps between two proximity graphs (default: one epoch)."
     )

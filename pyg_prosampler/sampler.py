@@ -2,14 +2,20 @@ r"""The batch sampler: epochs of index batches from any batch policy."""
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.utils.data import Sampler
 
-from pyg_prosampler.policies import BatchPolicy, RandomWalkPolicy, UniformPolicy
+from pyg_prosampler.policies import (
+    BatchFunction,
+    BatchPolicy,
+    FunctionPolicy,
+    RandomWalkPolicy,
+    UniformPolicy,
+)
 from pyg_prosampler.proximity import check_dials, check_embeddings
 from pyg_prosampler.schedule import LinearDecay, Schedule
 
@@ -46,9 +52,11 @@ class ProSampler(Sampler[list[int]]):
             from 0.2 to 0.05 within 20 epochs)
         coverage (str, optional): What an epoch promises.
             :obj:`"partition"`: every instance exactly once, since walks skip
-            what the epoch has used. :obj:`"independent"`: nothing, batches are
-            drawn independently as in the paper. :obj:`"unseen_start"`: walks
-            start at instances that the epoch has not used yet.
+            what the epoch has used; batches are drawn at its beginning, and
+            after a refresh, and dealt in another order. :obj:`"independent"`:
+            nothing, batches are drawn independently as in the paper.
+            :obj:`"unseen_start"`: walks start at instances that the epoch has
+            not used yet.
             (default: :obj:`"partition"`)
         refresh_every (int, optional): The number of batches between two
             refreshes, counted across epochs. (default: :obj:`None`, at the
@@ -64,8 +72,10 @@ class ProSampler(Sampler[list[int]]):
         backend (str, optional): See
             :meth:`~pyg_prosampler.random_walk_with_restart`.
             (default: :obj:`"auto"`)
-        policy (BatchPolicy, optional): Another batch policy instead of the
-            walk, whose arguments are then refused. (default: :obj:`None`)
+        policy (BatchPolicy or Callable, optional): Another batch policy instead of
+            the walk, whose arguments are then refused; or a plain function, see
+            :class:`~pyg_prosampler.policies.FunctionPolicy`.
+            (default: :obj:`None`)
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -96,7 +106,7 @@ class ProSampler(Sampler[list[int]]):
         seed: int = 0,
         max_steps: int | None = None,
         backend: str = "auto",
-        policy: BatchPolicy | None = None,
+        policy: BatchPolicy | BatchFunction | None = None,
     ) -> None:
         _check_sizes(num_instances, batch_size, drop_last)
         if coverage not in COVERAGES:
@@ -113,10 +123,16 @@ class ProSampler(Sampler[list[int]]):
                 f"`num_warmup_epochs` should not be negative (got {num_warmup_epochs})"
             )
         if policy is None:
-            policy = _walk_policy(
-                num_instances, num_candidates, num_neighbors, restart_prob,
-                max_steps, backend,
-            )  # fmt: skip
+            num_candidates, num_neighbors = default_dials(
+                num_instances, num_candidates, num_neighbors
+            )
+            policy = RandomWalkPolicy(
+                num_candidates,
+                num_neighbors,
+                LinearDecay() if restart_prob is None else restart_prob,
+                max_steps,
+                backend,
+            )
         elif (num_candidates, num_neighbors, restart_prob, max_steps) != (None,) * 4:
             raise ValueError(
                 "`num_candidates`, `num_neighbors`, `restart_prob` and `max_steps` "
@@ -130,7 +146,7 @@ class ProSampler(Sampler[list[int]]):
         self.num_warmup_epochs = num_warmup_epochs
         self.drop_last = drop_last
         self.seed = seed
-        self.policy = policy
+        self.policy = as_policy(policy)
 
         self.epoch = 0
         self.prepared: Any = None
@@ -183,24 +199,24 @@ class ProSampler(Sampler[list[int]]):
         starts = everyone if self.coverage == "independent" else unseen
         members = unseen if self.coverage == "partition" else everyone
 
-        batches: Iterator[Tensor] = iter(())
+        is_shuffled = self.coverage == "partition" and getattr(
+            policy, "shuffle_partition", False
+        )
+        deal = self._deal_shuffled if is_shuffled else self._deal
+        dealt: Iterator[tuple[Tensor, int]] | None = None
         for step in range(len(self)):
             began = time.perf_counter()
             if not is_warmup and self._is_due(step):
                 self.prepared = policy.prepare(self._checked_embeddings, generator)
                 self.steps_since_refresh = 0
                 report["num_refreshes"] += 1
-                batches = iter(())
+                dealt = None
             if not unseen.any():  # All starts are used up: begin again.
                 unseen.fill_(True)
-            batch = next(batches, None)
-            if batch is None:
-                batches = policy.batches(
-                    None if is_warmup else self.prepared,
-                    starts, members, self.batch_size, epoch, generator,
-                )  # fmt: skip
-                batch = next(batches, torch.empty(0, dtype=torch.long))
-            batch, num_filled = _fill_up(batch, members, self.batch_size, generator)
+            if dealt is None:
+                prepared = None if is_warmup else self.prepared
+                dealt = deal(policy, prepared, starts, members, epoch, generator)
+            batch, num_filled = next(dealt)
             unseen[batch] = False
             if self.steps_since_refresh is not None:
                 self.steps_since_refresh += 1
@@ -208,6 +224,73 @@ class ProSampler(Sampler[list[int]]):
             report["num_filled"] += num_filled
             report["seconds"] += time.perf_counter() - began
             yield batch.tolist()
+
+    def _deal(
+        self,
+        policy: BatchPolicy,
+        prepared: Any,
+        starts: Tensor,
+        members: Tensor,
+        epoch: int,
+        generator: Generator,
+    ) -> Iterator[tuple[Tensor, int]]:
+        r"""Draws batches one by one and without end, filled up, along with the
+        number of instances that did so.
+        """
+        drawn = self._draw(policy, prepared, starts, members, epoch, generator)
+        while True:
+            yield _fill_up(next(drawn), members, self.batch_size, generator)
+
+    def _deal_shuffled(
+        self,
+        policy: BatchPolicy,
+        prepared: Any,
+        starts: Tensor,
+        members: Tensor,
+        epoch: int,
+        generator: Generator,
+    ) -> Iterator[tuple[Tensor, int]]:
+        r"""Draws batches until everybody is in one, and then deals them so that early
+        and late ones are spread evenly; the smaller one, which is drawn at a random
+        time, at last.
+        """
+        left = members.clone()
+        num_full, num_left = divmod(int(left.sum()), self.batch_size)
+        place = int(torch.randint(num_full + 1, (1,), generator=generator))
+        sizes = [self.batch_size] * num_full
+        sizes.insert(place, num_left)
+        drawn = self._draw(policy, prepared, left, left, epoch, generator)
+        filled = []
+        for size in sizes:
+            batch = next(drawn) if size > 0 else torch.empty(0, dtype=torch.long)
+            filled.append(_fill_up(batch, left, size, generator))
+            left[filled[-1][0]] = False
+        last = filled.pop(place)
+        for index in _spread(num_full, generator).tolist():
+            yield filled[index]
+        yield last
+
+    def _draw(
+        self,
+        policy: BatchPolicy,
+        prepared: Any,
+        starts: Tensor,
+        members: Tensor,
+        epoch: int,
+        generator: Generator,
+    ) -> Iterator[Tensor]:
+        r"""Draws batches without end: asks the policy again when it has no more."""
+        batches: Iterator[Any] = iter(())
+        while True:
+            batch = next(batches, None)
+            if batch is None:
+                batches = iter(
+                    policy.batches(
+                        prepared, starts, members, self.batch_size, epoch, generator
+                    )
+                )
+                batch = next(batches, ())
+            yield _checked_batch(batch, self.num_instances)
 
     @property
     def fill_rate(self) -> float:
@@ -237,6 +320,38 @@ class ProSampler(Sampler[list[int]]):
         return embeddings
 
 
+def as_policy(policy: BatchPolicy | BatchFunction) -> BatchPolicy:
+    r"""Returns a policy as it is, and a plain function as one."""
+    is_class = isinstance(policy, type)
+    methods = [getattr(policy, name, None) for name in ("prepare", "batches")]
+    if not is_class and all(map(callable, methods)):
+        return cast(BatchPolicy, policy)
+    if is_class or not callable(policy):
+        raise ValueError(
+            f"`policy` should be a batch policy, such as UniformPolicy(), or a "
+            f"function that returns batches (got {policy!r})"
+        )
+    return FunctionPolicy(policy)
+
+
+def _checked_batch(batch: Any, num_instances: int) -> Tensor:
+    indices = torch.as_tensor(batch)
+    if indices.numel() == 0:
+        return torch.empty(0, dtype=torch.long)
+    is_valid = (
+        indices.dim() == 1
+        and indices.dtype in (torch.int64, torch.int32)
+        and 0 <= int(indices.min()) <= int(indices.max()) < num_instances
+        and indices.unique().numel() == indices.numel()
+    )
+    if not is_valid:
+        raise ValueError(
+            f"`policy` should give batches of distinct indices between 0 and "
+            f"{num_instances - 1} (got {batch})"
+        )
+    return indices.long().cpu()
+
+
 def _check_sizes(num_instances: int, batch_size: int, drop_last: bool) -> None:
     if num_instances < 2:
         raise ValueError(
@@ -256,14 +371,12 @@ def _check_sizes(num_instances: int, batch_size: int, drop_last: bool) -> None:
         )
 
 
-def _walk_policy(
-    num_instances: int,
-    num_candidates: int | None,
-    num_neighbors: int | None,
-    restart_prob: float | Schedule | None,
-    max_steps: int | None,
-    backend: str,
-) -> RandomWalkPolicy:
+def default_dials(
+    num_instances: int, num_candidates: int | None, num_neighbors: int | None
+) -> tuple[int, int]:
+    r"""Returns the numbers of candidates and neighbours, checked, with the defaults
+    of :class:`ProSampler` for :obj:`None`.
+    """
     if num_candidates is None:
         usual = 500 if num_instances < 5000 else 1000
         # A larger number of neighbours asked for counts as a wish for more.
@@ -271,22 +384,22 @@ def _walk_policy(
         num_neighbors = num_neighbors and min(num_neighbors, num_instances - 1)
     if num_neighbors is None:
         num_neighbors = min(100, max(1, num_instances // 10), num_candidates)
-    num_candidates, num_neighbors = check_dials(
-        num_instances, num_candidates, num_neighbors
-    )
-    return RandomWalkPolicy(
-        num_candidates=num_candidates,
-        num_neighbors=num_neighbors,
-        restart_prob=LinearDecay() if restart_prob is None else restart_prob,
-        max_steps=max_steps,
-        backend=backend,
-    )
+    return check_dials(num_instances, num_candidates, num_neighbors)
 
 
 def _epoch_generator(seed: int, epoch: int) -> Generator:
     # Not `seed + epoch`, which would make neighbouring seeds share epochs.
     state = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)
     return Generator().manual_seed(int(state[0] >> 1))
+
+
+def _spread(num: int, generator: Generator) -> Tensor:
+    r"""Returns an order of numbers in every stretch of which small and large ones are
+    mixed evenly: that of multiples of the golden ratio, modulo 1, begun anywhere.
+    """
+    multiples = torch.arange(num, dtype=torch.float64) * ((5**0.5 - 1) / 2)
+    begin = int(torch.randint(max(num, 1), (1,), generator=generator))
+    return multiples.frac().argsort().roll(begin)
 
 
 def _fill_up(

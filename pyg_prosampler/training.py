@@ -2,13 +2,14 @@ r"""The pre-training loop that the command line and the benchmarks share."""
 
 import time
 from collections.abc import Callable, Iterator
+from statistics import mean
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from pyg_prosampler.hardness import false_negative_rate, mean_similarity
+from pyg_prosampler.hardness import HardnessMonitor
 from pyg_prosampler.loader import ProSamplerLoader
 from pyg_prosampler.losses import same_label_mask
 
@@ -70,59 +71,65 @@ def pretrain(
 
     Yields:
         dict: The epoch's number, mean loss, number of steps, restart
-        probability, mean in-batch similarity (of the embeddings that the batches
-        were drawn by, or of the reference) beside that of all pairs, which uniform
-        batches have on average, false-negative rate (if graphs have
-        labels), fill rate, seconds of the sampler and in all.
+        probability, fill rate, seconds of the sampler and in all, and what
+        :class:`~pyg_prosampler.hardness.HardnessMonitor` has measured: similarity
+        (on the embeddings that the batches were drawn by, or on the reference),
+        false negatives (if graphs have labels), neighbours found and coverage.
+
+    Warns:
+        UserWarning: Once, if embeddings collapse or false negatives run away, see
+            :class:`~pyg_prosampler.hardness.HardnessMonitor`.
 
     Raises:
         FloatingPointError: If the loss is NaN or infinite.
     """
+    # Labels that are left out of the negatives do no harm.
+    monitor = HardnessMonitor(
+        loader.batch_sampler.num_instances, watch_false_negatives=not use_labels
+    )
     for epoch in range(num_epochs):
         began = time.perf_counter()
         loader.set_epoch(0 if fixed_batches else epoch)
         sampler = loader.batch_sampler
         framework.train()
-        steps: list[dict[str, Any]] = []
+        losses: list[float] = []
         measured_on: Tensor | None = None
         for batch in loader:
             if batch.num_graphs < 2:
                 continue
-            if not sampler.report["warmup"] and sampler.latest_embeddings is not None:
-                measured_on = sampler.latest_embeddings
-            elif measured_on is None and reference is not None:
+            latest = None if sampler.report["warmup"] else sampler.latest_embeddings
+            if latest is None and measured_on is None and reference is not None:
                 paused = time.perf_counter()
-                measured_on = reference()
+                latest = reference()
                 began += time.perf_counter() - paused
+            if latest is not None and latest is not measured_on:
+                measured_on = latest
+                monitor.measure_on(latest)
+            has_labels = batch.y is not None and batch.y.numel() == batch.num_graphs
+            monitor.step(batch.graph_id, batch.y.view(-1) if has_labels else None)
             batch = batch.to(device)
             optimizer.zero_grad()
             mask = same_label_mask(batch.y.view(-1)) if use_labels else None
             loss, embeddings = framework.contrast(batch, objective, mask)
             if not torch.isfinite(loss):
                 raise FloatingPointError(
-                    f"the loss is {loss.item()} at epoch {epoch}, step {len(steps)}; "
+                    f"the loss is {loss.item()} at epoch {epoch}, step {len(losses)}; "
                     f"lower the learning rate or raise the temperature"
                 )
             loss.backward()
             optimizer.step()
             if loader.embedding_source == "bank":
                 loader.update(batch, embeddings)
-            step = {
-                "loss": loss.item(),
-                "restart_prob": sampler.report["restart_prob"],
-            }
-            if measured_on is not None:
-                chosen = batch.graph_id.to(measured_on.device)
-                step["similarity"] = mean_similarity(measured_on[chosen])
-                if not steps:
-                    similarity_floor = mean_similarity(measured_on)
-                step["similarity_floor"] = similarity_floor
-            if batch.y is not None and batch.y.numel() == batch.num_graphs:
-                step["false_negative_rate"] = false_negative_rate(batch.y.view(-1))
-            steps.append(step)
+            losses.append(loss.item())
             if on_step is not None:
-                on_step(step)
-        if not steps:
+                on_step(
+                    {
+                        "loss": losses[-1],
+                        "restart_prob": sampler.report["restart_prob"],
+                        **monitor.latest(),
+                    }
+                )
+        if not losses:
             raise ValueError(
                 "`loader` gives no batch of at least 2 graphs, so that there is "
                 "nothing to contrast; raise its batch size"
@@ -130,18 +137,11 @@ def pretrain(
         yield {
             "epoch": epoch,
             "warmup": sampler.report["warmup"],
-            "num_steps": len(steps),
-            "loss": _mean(steps, "loss"),
+            "num_steps": len(losses),
+            "loss": mean(losses),
             "restart_prob": sampler.report["restart_prob"],
-            "similarity": _mean(steps, "similarity"),
-            "similarity_floor": _mean(steps, "similarity_floor"),
-            "false_negative_rate": _mean(steps, "false_negative_rate"),
+            **monitor.end_epoch(epoch, sampler.report["warmup"]),
             "fill_rate": sampler.fill_rate,
             "sampler_seconds": sampler.report["seconds"],
             "seconds": time.perf_counter() - began,
         }
-
-
-def _mean(steps: list[dict[str, Any]], key: str) -> float | None:
-    values = [step[key] for step in steps if key in step]
-    return sum(values) / len(values) if values else None

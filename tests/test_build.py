@@ -3,11 +3,23 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pyg_prosampler.build import build_framework, build_objective, load_for
-from pyg_prosampler.config import PretrainConfig
+from pyg_prosampler.build import (
+    build_framework,
+    build_loader,
+    build_objective,
+    load_for,
+)
+from pyg_prosampler.config import SAMPLERS, PretrainConfig
 from pyg_prosampler.experiment import run
 from pyg_prosampler.losses import InfoNCE
 from pyg_prosampler.models import MVGRL
+from pyg_prosampler.policies import (
+    GCBSPolicy,
+    KNNPolicy,
+    NGAMEPolicy,
+    RandomWalkPolicy,
+    UniformPolicy,
+)
 from pyg_prosampler.records import RunFolder
 from pyg_prosampler.transforms import Identity
 
@@ -38,6 +50,41 @@ def test_every_pair_runs(mini_root, tmp_path, framework, objective, use_labels):
     *epochs, evaluation = RunFolder(tmp_path / "run").read_records()
     assert len(epochs) == 2
     assert evaluation["mean"] > 0.4
+
+
+def test_samplers(mini_root):
+    config = config_of(mini_root)
+    dataset = load_for(config)
+
+    def sampler(name, **kwargs):
+        one = replace(config, sampler=name, **kwargs)
+        return build_loader(one, dataset, lambda batch: batch.y).batch_sampler
+
+    assert isinstance(sampler("uniform").policy, UniformPolicy)
+    assert sampler("knn").policy == KNNPolicy()
+    assert sampler("knn").coverage == "independent"
+    dials = {"num_candidates": 20, "num_neighbors": 5, "restart_prob": "0.3"}
+    walk = RandomWalkPolicy(20, 5, restart_prob=0.3)
+    for name, coverage in (
+        ("prosampler", "partition"),
+        ("independent", "independent"),
+        ("unseen-start", "unseen_start"),
+    ):
+        assert sampler(name, **dials).policy == walk
+        assert sampler(name, **dials).coverage == coverage
+    assert sampler("multi-start", **dials).policy == replace(walk, num_starts=4)
+    assert sampler("gcbs").policy == GCBSPolicy()
+    assert sampler("ngame").policy == NGAMEPolicy()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_runs(mini_root, tmp_path, name):
+    if name == "b3":
+        pytest.importorskip("pymetis")
+    config = config_of(mini_root, sampler=name)
+    run(config, load_for(config), tmp_path / "run", evaluate_untrained=False)
+    *epochs, _ = RunFolder(tmp_path / "run").read_records()
+    assert [epoch["num_steps"] for epoch in epochs] == [3, 3]
 
 
 def test_labels_change_the_loss_only_if_asked_for(mini_root, tmp_path):

@@ -62,7 +62,6 @@ def test_pairs_that_make_no_sense_are_refused_with_the_reason():
         ({"batch_size": 1}, r"`batch_size` .* between 2 and 40.*\(got 1\)"),
         ({"num_folds": 21}, r"21 times .*got 20 for class 0"),
         ({"num_candidates": 3, "num_neighbors": 4}, "`num_neighbors` should be"),
-        ({"coverage": "x"}, "`coverage` should be one of"),
         ({"protocol": "x"}, "`protocol` should be one of"),
         ({"temperature": 0.0}, "`temperature` should be"),
         ({"negatives": "x"}, "`negatives` should be"),

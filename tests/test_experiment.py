@@ -7,7 +7,6 @@ import torch
 from pyg_prosampler.build import build_framework, build_loader, load_for
 from pyg_prosampler.config import PretrainConfig
 from pyg_prosampler.experiment import embed_dataset, restore, run
-from pyg_prosampler.policies import RandomWalkPolicy, UniformPolicy
 from pyg_prosampler.records import RunFolder, weights_digest
 
 
@@ -73,22 +72,6 @@ def test_samplers_begin_alike_and_take_equal_steps(config):
     assert first_epochs[0] == first_epochs[1]
     other = build_framework(replace(config, seed=1), dataset)
     assert weights_digest(other) not in digests
-
-
-def test_samplers(config):
-    dataset = load_for(config)
-
-    def sampler(**kwargs):
-        one = replace(config, **kwargs)
-        return build_loader(one, dataset, lambda batch: batch.y).batch_sampler
-
-    assert isinstance(sampler(sampler="uniform").policy, UniformPolicy)
-    knn = sampler(sampler="knn")
-    assert knn.policy == RandomWalkPolicy(39, 15, restart_prob=1.0)
-    assert knn.coverage == "independent"
-    walk = sampler(num_candidates=20, num_neighbors=5, restart_prob="0.3")
-    assert walk.policy == RandomWalkPolicy(20, 5, restart_prob=0.3)
-    assert walk.coverage == "partition"
 
 
 @pytest.mark.parametrize("sampler", ["prosampler", "uniform"])

@@ -227,6 +227,71 @@ def test_a_policy_of_ones_own():
     assert sampler.report["restart_prob"] is None
 
 
+class Countdown:
+    r"""Draws batches of consecutive numbers, from 0 on."""
+
+    shuffle_partition = True
+
+    def prepare(self, embeddings, generator):
+        return None
+
+    def batches(self, prepared, starts, members, batch_size, epoch, generator):
+        while members.any():
+            yield members.nonzero().view(-1)[:batch_size]
+
+
+def test_early_and_late_batches_are_spread_evenly():
+    firsts, lasts = set(), set()
+    for seed in range(40):
+        sampler = make(66, 2, policy=Countdown(), num_warmup_epochs=0, seed=seed)
+        drawn = [batch[0] // 2 for batch in sampler]
+        assert sorted(drawn) == list(range(33))
+        for first in range(33 - 8):  # Any quarter of the epoch.
+            quarter = sorted(drawn[first : first + 8])
+            assert abs(sum(quarter) / 8 - 16) < 4
+            assert quarter[0] < 9
+            assert quarter[-1] > 23
+        firsts.add(drawn[0])
+        lasts.add(drawn[-1])
+    assert len(firsts) > 15
+    assert len(lasts) > 15
+
+
+def test_the_smaller_batch_is_drawn_at_any_time_and_comes_last():
+    lasts = set()
+    for seed in range(30):
+        sampler = make(13, 4, policy=Countdown(), num_warmup_epochs=0, seed=seed)
+        batches = list(sampler)
+        assert [len(batch) for batch in batches] == [4, 4, 4, 1]
+        lasts.add(batches[-1][0])
+        assert sampler.report["num_filled"] == 0
+        short = make(
+            13, 4, policy=Countdown(), num_warmup_epochs=0, seed=seed, drop_last=True
+        )
+        assert list(short) == batches[:-1]
+    assert lasts == {0, 4, 8, 12}
+
+
+@pytest.mark.parametrize("coverage", ["independent", "unseen_start"])
+def test_other_coverages_take_batches_as_they_are_drawn(coverage):
+    sampler = make(12, 4, policy=Countdown(), num_warmup_epochs=0, coverage=coverage)
+    assert list(sampler) == [[0, 1, 2, 3]] * 3
+
+
+def test_what_is_drawn_ahead_is_drawn_again_after_a_refresh():
+    sampler = make(
+        40, 4, policy=Countdown(), num_warmup_epochs=0, refresh_every=3, seed=1
+    )
+    drawn, left = [], set(range(40))
+    for step, batch in enumerate(sampler):
+        if step % 3 == 0:
+            chunks = sorted(left)
+        assert chunks.index(batch[0]) % 4 == 0
+        left -= set(batch)
+        drawn += batch
+    assert sorted(drawn) == list(range(40))
+
+
 def test_default_dials():
     for num_instances, expected in (
         (20000, (1000, 100)),
@@ -258,6 +323,7 @@ def test_too_many_candidates_are_clipped_with_a_notice():
         ({"num_candidates": 5, "num_neighbors": 6}, r"`num_neighbors` .* = 5"),
         ({"restart_prob": 1.01}, r"`restart_prob` .*\(got 1.01\)"),
         ({"policy": UniformPolicy(), "max_steps": 5}, "are dials of the walk"),
+        ({"policy": "knn"}, r"`policy` should be a batch policy.*\(got 'knn'\)"),
         ({"backend": "cuda"}, "`backend` should be one of"),
     ],
 )

@@ -1,7 +1,10 @@
+import json
+
 import pytest
 import torch
 
 from pyg_prosampler import GINEncoder, GraphCL, InfoNCE, ProSamplerLoader
+from pyg_prosampler.hardness import hardness
 from pyg_prosampler.training import pretrain
 from tests.reference_sampling import mean_pair_similarity
 
@@ -59,6 +62,56 @@ def test_similarity_is_that_of_the_embeddings_drawn_by(graphs):
     assert [r["similarity_floor"] for r in records] == pytest.approx([floor] * 2)
     assert [r["similarity"] for r in records] == pytest.approx(expected, abs=1e-5)
     assert len(calls) == 1  # In the warm-up epoch.
+
+
+def test_batches_are_reported_on_as_by_hardness(graphs):
+    fixed = torch.randn(10, 4)
+    model = GraphCL(GINEncoder(3, 4, 2))
+    loader = ProSamplerLoader(
+        graphs, 5, encoder=lambda batch: fixed, encode_batch_size=10
+    )
+    labels = torch.tensor([int(graph.y) for graph in graphs])
+    expected = [hardness(loader, fixed, labels, epoch=epoch) for epoch in range(2)]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    records = pretrain(model, loader, InfoNCE(), optimizer, 2, reference=lambda: fixed)
+    for record, report in zip(records, expected, strict=True):
+        for key in ("similarity", "similarity_floor", "spread", "fill_rate",
+                    "false_negative_rate", "false_negative_floor", "coverage",
+                    "num_drawn", "num_unique", "num_repeats"):  # fmt: skip
+            assert record[key] == pytest.approx(report[key], abs=1e-6), key
+        assert 0 < record["hardness_seconds"] < record["seconds"]
+        json.dumps(record)
+
+
+@pytest.mark.parametrize("use_labels", [False, True])
+def test_false_negatives_that_run_away_warn(graphs, use_labels):
+    # After three mixed epochs, every batch is of one class.
+    calls = []
+
+    def by_class(embeddings, members, batch_size, generator):
+        calls.append(1)
+        classes = members % 2 if len(calls) > 3 else members % 5
+        return members[classes.argsort(stable=True)].split(batch_size)
+
+    model = GraphCL(GINEncoder(3, 4, 2))
+    loader = ProSamplerLoader(graphs, 5, encoder=model.encoder, policy=by_class)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    records = pretrain(model, loader, InfoNCE(), optimizer, 7, use_labels=use_labels)
+    if use_labels:  # None of them is a negative.
+        list(records)
+    else:
+        with pytest.warns(UserWarning, match="false negatives run away"):
+            list(records)
+
+
+def test_collapsed_embeddings_warn(graphs):
+    model = GraphCL(GINEncoder(3, 4, 2))
+    loader = ProSamplerLoader(
+        graphs, 5, encoder=lambda batch: torch.ones(batch.num_graphs, 4)
+    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with pytest.warns(UserWarning, match="embeddings have collapsed by epoch 3"):
+        list(pretrain(model, loader, InfoNCE(), optimizer, 4))
 
 
 def test_a_batch_of_one_graph_is_left_out(graphs):

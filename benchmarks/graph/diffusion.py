@@ -10,7 +10,6 @@ into the docs.
 
 import json
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -119,8 +118,10 @@ def batch_of(dataset: InMemoryDataset, which: str) -> Tensor:
 
 
 def peak_memory() -> float:
-    r"""The largest resident memory of this process so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    r"""The largest resident memory of this process so far, in MiB (Linux only)."""
+    # Not `getrusage`, which begins with the peak of the parent process.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if "VmHWM" in line) / 1024
 
 
 def in_own_process(function: Callable[..., dict[str, Any]], *args: Any) -> Any:
@@ -143,6 +144,7 @@ def main(
         records.append(in_own_process(measure_step, which, root, mirror))
         print(records[-1])
     lines = [json.dumps(record | environment()) + "\n" for record in records]
+    RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("".join(lines))
 
 

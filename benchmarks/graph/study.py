@@ -49,6 +49,7 @@ def study(
     ]
     # All at once, so that the file never holds a part of a study.
     lines = [json.dumps(summary) + "\n" for summary in summaries]
+    RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.jsonl").write_text("".join(lines))
 
 

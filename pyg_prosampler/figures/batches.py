@@ -1,20 +1,16 @@
-r"""Pictures of embeddings and batches."""
+r"""The map of embeddings with the graphs of one batch marked."""
 
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
 from torch import Tensor
 
+from pyg_prosampler.figures.style import scatter_classes
 from pyg_prosampler.hardness import mean_similarity
+from pyg_prosampler.inspection import principal_components
 from pyg_prosampler.policies import BatchPolicy, UniformPolicy
 from pyg_prosampler.sampler import ProSampler
-
-# Okabe and Ito's colours, which the colour-blind can tell apart, along with
-# shapes for black and white.
-_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-_MARKERS = ("o", "^", "s", "D", "v", "P")
 
 
 def draw_batches(
@@ -42,14 +38,11 @@ def draw_batches(
         title (str): The title.
     """
     num_graphs = embeddings.size(0)
-    vectors = torch.nn.functional.normalize(embeddings.float(), dim=1)
-    pca = PCA(n_components=2, random_state=0)
-    points = pca.fit_transform(vectors.numpy())
-    classes = torch.zeros(num_graphs) if labels is None else labels
+    points, shares = principal_components(embeddings)
 
     def first_batch(policy: BatchPolicy) -> Tensor:
         sampler = ProSampler(
-            lambda: vectors,
+            lambda: embeddings,
             num_graphs,
             batch_size,
             num_warmup_epochs=0,
@@ -65,17 +58,7 @@ def draw_batches(
     policies = {"ProSampler": policy, "uniform": UniformPolicy()}
     for ax, (name, one) in zip(axes, policies.items(), strict=True):
         chosen = first_batch(one)
-        for index, value in enumerate(classes.unique().tolist()):
-            mask = (classes == value).numpy()
-            ax.scatter(
-                *points[mask].T,
-                s=18,
-                c=_COLORS[index % len(_COLORS)],
-                marker=_MARKERS[index % len(_MARKERS)],
-                alpha=0.55,
-                linewidths=0,
-                label=f"class {value:g}" if labels is not None else None,
-            )
+        scatter_classes(ax, points, labels, s=18, alpha=0.55)
         ax.scatter(
             *points[chosen.numpy()].T,
             s=85,
@@ -84,9 +67,9 @@ def draw_batches(
             linewidths=1.1,
             label="in the batch",
         )
-        similarity = mean_similarity(vectors[chosen])
+        similarity = mean_similarity(embeddings[chosen])
         ax.set_title(f"one {name} batch, mean similarity {similarity:.3f}")
-        ax.set_xlabel(f"component 1 ({pca.explained_variance_ratio_[0]:.0%})")
-    axes[0].set_ylabel(f"component 2 ({pca.explained_variance_ratio_[1]:.0%})")
+        ax.set_xlabel(f"component 1 ({shares[0]:.0%})")
+    axes[0].set_ylabel(f"component 2 ({shares[1]:.0%})")
     axes[1].legend(loc="best", frameon=True)
     figure.savefig(path, dpi=150)
