@@ -110,7 +110,7 @@ class _Replacing:
 def environment() -> dict[str, Any]:
     r"""Returns the command, the time, the versions and the machine."""
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join([_program(), *sys.argv[1:]]),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **_versions()},
@@ -141,6 +141,12 @@ def _bytes(value: Tensor) -> bytes:
     return (
         value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
     )
+
+
+def _program() -> str:
+    # Modules that are run by `python -m` have a specification, scripts have none.
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return Path(sys.argv[0]).name if spec is None else f"python -m {spec.name}"
 
 
 def _versions() -> dict[str, str | None]:

@@ -1,4 +1,6 @@
 import json
+import sys
+from importlib.machinery import ModuleSpec
 
 import pytest
 import torch
@@ -60,6 +62,16 @@ def test_environment_names_versions_and_machine():
     assert found["machine"]["num_cores"] >= 1
     assert {"command", "time", "commit"} <= found.keys()
     json.dumps(found)
+
+
+def test_environment_names_the_command(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/prosampler", "compare", "MUTAG"])
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    assert environment()["command"] == "prosampler compare MUTAG"
+    spec = ModuleSpec("benchmarks.graph.objectives", None)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+    expected = "python -m benchmarks.graph.objectives compare MUTAG"
+    assert environment()["command"] == expected
 
 
 def test_digest_tells_weights_apart():
