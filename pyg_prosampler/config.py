@@ -66,8 +66,8 @@ class PretrainConfig:
         "prosampler",
         "Which graphs share a batch. uniform: random ones. prosampler: a random walk "
         "on the proximity graph, every graph once an epoch; independent, unseen-start: "
-        "the same with other coverage; multi-start: several walks for each batch. knn: a "
-        "graph and its nearest neighbours. gcbs: a band of the similarity matrix. "
+        "the same with other coverage; multi-start: several walks for each batch. knn: "
+        "a graph and its nearest neighbours. gcbs: a band of the similarity matrix. "
         "ngame: clusters that grow. b3: clusters of mutual neighbours, the nearest "
         "left out.",
     )

@@ -2,12 +2,13 @@ r"""What run folders say about batches: the data behind ``prosampler inspect``."
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
-from itertools import chain, count, islice
+from itertools import chain, count, islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy.spatial.distance import pdist
 from sklearn.decomposition import PCA
 from torch import Generator, Tensor
 from torch_geometric.data import Data
@@ -45,6 +46,11 @@ def find_runs(path: Path | str) -> list[Run]:
         ValueError: If the runs are on several data sets.
     """
     path = Path(path)
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"'{path}' is not a folder; name one that `prosampler compare` or "
+            f"`prosampler pretrain` has left"
+        )
     runs = []
     for records in sorted(path.rglob("records.jsonl")):
         folder = RunFolder(records.parent)
@@ -87,8 +93,8 @@ def false_negatives(runs: Sequence[Run]) -> dict[str, Any]:
     Returns:
         dict: :obj:`rates`, for every sampler the rates
         :math:`[\mathrm{seeds}, \mathrm{epochs}]` of as many epochs as all of its
-        seeds have finished, and :obj:`floor`, that of uniform batches or
-        :obj:`None`.
+        seeds have finished, :obj:`floor`, that of uniform batches or :obj:`None`,
+        and :obj:`num_warmup`, the number of warm-up epochs.
 
     Raises:
         ValueError: If graphs have no labels.
@@ -107,6 +113,7 @@ def false_negatives(runs: Sequence[Run]) -> dict[str, Any]:
             floor = uniform_floor(run.folder.load("embeddings.pt")["labels"])
     return {
         "floor": floor,
+        "num_warmup": max(sum(epoch["warmup"] for epoch in run.epochs) for run in runs),
         "rates": {
             sampler: np.array([row[: min(map(len, rows))] for row in rows])
             for sampler, rows in rates.items()
@@ -115,10 +122,11 @@ def false_negatives(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def batches_of_policies(
-    runs: Sequence[Run], embeddings: Tensor, seed: int, num_epochs: int = 20
+    runs: Sequence[Run], embeddings: Tensor, seed: int, num_epochs: int | None = None
 ) -> dict[str, Any]:
     r"""Draws epochs by the policy of every sampler, as in the last epoch of its run,
-    and by uniform batches, all on the same embeddings :math:`[N, d]`.
+    and by uniform batches, all on the same embeddings :math:`[N, d]`: by default, as
+    many epochs as make 600 batches, but 100 at most.
 
     Returns:
         dict: :obj:`pairs`, for every sampler the similarities of all pairs that
@@ -130,6 +138,9 @@ def batches_of_policies(
     uniform = replace(runs[0].config, sampler="uniform")
     samplers = {"uniform": uniform} | dict(reversed(configs.items()))
     vectors = unit_rows(embeddings)
+    if num_epochs is None:
+        num_batches = -(-embeddings.size(0) // uniform.batch_size)
+        num_epochs = min(100, -(-600 // num_batches))
     pairs, by_position = {}, {}
     for name, config in samplers.items():
         epochs = [
@@ -161,7 +172,7 @@ def plane(
     labels: Tensor | None,
     seed: int,
     *,
-    num_batches: int = 40,
+    num_batches: int = 100,
     max_graphs: int = 3000,
 ) -> dict[str, Any]:
     r"""Draws batches on a grid of the number of candidates :math:`M`, from 1 to all
@@ -170,10 +181,11 @@ def plane(
     candidates. Of a large data set, a random part is taken.
 
     Returns:
-        dict: The :obj:`num_candidates` :math:`[m]` and the :obj:`restart_prob`
+        dict: The :obj:`num_candidates` :math:`[m]` and :obj:`restart_prob`
         :math:`[a]` of the grid, the means :obj:`similarity` and
         :obj:`false_negative_rate` (or :obj:`None`) :math:`[a, m]` over batches,
-        each beside what all pairs have (:obj:`*_floor`), and :obj:`num_graphs`.
+        each beside that of uniform batches (:obj:`*_floor`), :obj:`num_graphs` and
+        :obj:`num_neighbors`.
     """
     generator = Generator().manual_seed(seed)
     kept = torch.randperm(embeddings.size(0), generator=generator)[:max_graphs]
@@ -181,7 +193,9 @@ def plane(
     classes = None if labels is None else labels[kept]
     num_graphs = len(kept)
     most = _walk_policy(run.config, vectors).num_neighbors
-    candidates = np.unique(np.geomspace(1, num_graphs - 1, 7).round().astype(int))
+    # Up to as many candidates as neighbours, the graph is random.
+    grid = np.geomspace(min(most, num_graphs - 1), num_graphs - 1, 7).round()
+    candidates = np.unique([1, *grid.astype(int)])
     restart_probs = [0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0]
     shape = len(restart_probs), len(candidates)
     similarity, rates = np.empty(shape), np.empty(shape)
@@ -209,6 +223,7 @@ def plane(
                 )
     return {
         "num_graphs": num_graphs,
+        "num_neighbors": most,
         "num_candidates": candidates,
         "restart_prob": restart_probs,
         "similarity": similarity,
@@ -225,10 +240,12 @@ def walk(
     embeddings: Tensor,
     labels: Tensor | None,
     seed: int,
-    num_visited: int = 12,
+    num_visited: int = 10,
 ) -> dict[str, Any]:
     r"""Walks on the proximity graph with the dials of the first epoch of a run,
-    until some graphs have been visited.
+    until some graphs have been visited. Of 100 walks, that one is taken whose
+    graphs are the furthest apart on the map, so that it can be seen, with a visible
+    restart if there is one.
 
     Returns:
         dict: The :obj:`points` :math:`[N, 2]` of the graphs on a map and the
@@ -241,25 +258,25 @@ def walk(
     graph = proximity_graph(
         embeddings, policy.num_candidates, policy.num_neighbors, generator=generator
     )
-    start = torch.randint(embeddings.size(0), (1,), generator=generator)
+    starts = torch.randint(embeddings.size(0), (100,), generator=generator)
     restart_prob = policy.restart_prob_at(0)
-    trace = random_walk_with_restart(
-        graph, start, 20 * num_visited, restart_prob,
+    traces = random_walk_with_restart(
+        graph, starts, 20 * num_visited, restart_prob,
         generator=generator, backend="torch",
-    )[0].tolist()  # fmt: skip
-    visited: set[int] = set()
-    kept = []
-    for node in trace:
-        kept.append(node)
-        visited.add(node)
-        if len(visited) == num_visited:
-            break
+    ).tolist()  # fmt: skip
     edges = set(zip(*graph.edge_index.tolist(), strict=True))
-    is_restart = [False] + [
-        node == kept[0] and (before, node) not in edges
-        for before, node in zip(kept, kept[1:], strict=False)
-    ]
     points, shares = principal_components(embeddings)
+    walks = []
+    for trace in traces:
+        kept = _until_visited(trace, num_visited)
+        # A jump along an edge might as well be a move.
+        is_restart = [False] + [
+            after == kept[0] != before and (before, after) not in edges
+            for before, after in pairwise(kept)
+        ]
+        apart = float(pdist(points[list(dict.fromkeys(kept))]).min(initial=np.inf))
+        walks.append((any(is_restart), apart, kept, is_restart))
+    _, _, kept, is_restart = max(walks, key=lambda walk: walk[:2])
     return {
         "points": points,
         "shares": shares,
@@ -268,6 +285,16 @@ def walk(
         "is_restart": is_restart,
         "restart_prob": restart_prob,
     }
+
+
+def _until_visited(trace: list[int], num_visited: int) -> list[int]:
+    r"""Cuts a trace at the first visit of the last node that counts."""
+    visited: dict[int, int] = {}
+    for at, node in enumerate(trace):
+        visited.setdefault(node, at)
+        if len(visited) == num_visited:
+            break
+    return trace[: max(visited.values()) + 1]
 
 
 def principal_components(embeddings: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -316,7 +343,5 @@ def _read_config(folder: RunFolder) -> PretrainConfig:
     config = folder.read_config()
     known = {f.name for f in fields(PretrainConfig)}
     # Fields may have gone since; drawing takes place here, whatever the device was.
-    return PretrainConfig(**{k: v for k, v in config.items() if k in known} | _HERE)
-
-
-_HERE = {"device": "cpu"}
+    values = {key: value for key, value in config.items() if key in known}
+    return PretrainConfig(**values | {"device": "cpu"})

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 import torch
 from torch_geometric.nn import global_add_pool
 
@@ -31,13 +32,15 @@ def test_drop_in_example(graphs):
         assert sorted(drawn.tolist()) == list(range(40))
 
 
-def test_policy_example(graphs):
+@pytest.mark.parametrize(
+    ("path", "number"), [("CONTRIBUTING.md", 0), ("docs/policies.md", 1)]
+)
+def test_policy_example(graphs, path, number):
     names = {
         "graphs": graphs * 4,
         "encoder": lambda batch: global_add_pool(batch.x, batch.batch),
     }
-    (example,) = code_blocks("CONTRIBUTING.md")
-    exec(example, names)
+    exec(code_blocks(path)[number], names)
     for _ in range(2):
         drawn = [int(i) for batch in names["loader"] for i in batch.graph_id]
         assert sorted(drawn) == list(range(40))

@@ -73,7 +73,7 @@ def train(config: PretrainConfig, dataset: Any, with_monitor: bool) -> tuple[Any
 def measure(config: PretrainConfig, num_pairs: int) -> dict[str, Any]:
     r"""Alternates runs with and without the monitor."""
     dataset = load_for(config)
-    pairs, shares, step_ms = [], [], []
+    pairs, shares, epoch_ms = [], [], []
     for index in range(num_pairs + 1):
         order = (True, False) if index % 2 else (False, True)
         seconds = {on: train(config, dataset, on) for on in order}
@@ -81,7 +81,7 @@ def measure(config: PretrainConfig, num_pairs: int) -> dict[str, Any]:
             continue
         pairs.append((seconds[True][0], seconds[False][0]))
         shares.append(seconds[True][1] / seconds[False][0])
-        step_ms.append(1e3 * seconds[True][1] / config.num_epochs)
+        epoch_ms.append(1e3 * seconds[True][1] / config.num_epochs)
     return {
         "dataset": config.dataset,
         "sampler": config.sampler,
@@ -92,7 +92,7 @@ def measure(config: PretrainConfig, num_pairs: int) -> dict[str, Any]:
         "median_seconds_without": median(off for _, off in pairs),
         "median_ratio": median(on / off for on, off in pairs),
         "median_monitor_share": median(shares),
-        "monitor_ms_per_epoch": median(step_ms),
+        "monitor_ms_per_epoch": median(epoch_ms),
         "pairs": pairs,
     }
 

@@ -10,8 +10,8 @@ Run: python benchmarks/graph/late_epoch.py
 Draws epochs of the walk on fixed embeddings, of an untrained encoder and of one after
 a few epochs of GraphCL with uniform batches. Prints means over epochs of the excess,
 that is the mean cosine of the pairs in a batch less that of all pairs: in the first
-and the last quarter of the batches, in all batches weighted by their size, and in the
-weakest batch (of at least half the batch size).
+and the last quarter of the batches and in all of them, weighted by their size, and in
+the weakest batch (of at least half the batch size).
 
 "as before" takes batches in the order they are drawn, all from one proximity
 graph; "rebuilt" builds it anew among the unused; "partition" also spreads the batches
@@ -102,7 +102,10 @@ def measure(
     weight = torch.tensor(sizes, dtype=torch.float64)
     is_large = weight >= args.batch_size / 2
     quarter = excess.size(1) // 4
-    first, last = excess[:, :quarter].mean(dim=1), excess[:, -quarter:].mean(dim=1)
+    first, last = (
+        excess[:, part] @ weight[part] / weight[part].sum()
+        for part in (slice(quarter), slice(-quarter, None))
+    )
     return {
         "uniform": uniform,
         "num_epochs": num_epochs,

@@ -60,6 +60,35 @@ def objectives(records: list[Record]) -> str:
     return "\n".join([*lines, "", *provenance(records)])
 
 
+def policies(records: list[Record]) -> str:
+    r"""A row for each data set and policy."""
+    lines = [
+        "| data set | policy | accuracy | against uniform | similarity, batch / all | "
+        "false negatives / floor | sampler s / training s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for record in records:
+        uniform = next(row for row in record["rows"] if row["sampler"] == "uniform")
+        for row in record["rows"]:
+            cells = [
+                record["config"]["dataset"],
+                row["sampler"],
+                f"{100 * row['mean']:.2f} ± {100 * row['std_over_seeds']:.2f}",
+                "" if row is uniform else paired_difference(uniform, row),
+            ]
+            if row["sampler"] == "untrained":
+                cells += ["", "", ""]
+            else:
+                cells += [
+                    f"{row['similarity']:.3f} / {row['similarity_floor']:.3f}",
+                    f"{row['false_negative_rate']:.3f} / "
+                    f"{record['false_negative_floor']:.3f}",
+                    f"{row['sampler_seconds']:.1f} / {row['seconds']:.1f}",
+                ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", *provenance(records)])
+
+
 def diffusion(records: list[Record]) -> str:
     r"""A row for each data set, and a sentence on the training steps."""
     lines = [
@@ -124,6 +153,7 @@ TABLES: dict[str, Callable[[list[Record]], str]] = {
     "compare-MUTAG": comparison,
     "diffusion": diffusion,
     "objectives": objectives,
+    "policies": policies,
 }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pyg_prosampler.figures.style import line_styles
+from pyg_prosampler.figures.style import FLOOR, line_styles
 
 
 def draw_false_negatives(data: dict[str, Any], title: str) -> Figure:
@@ -33,24 +33,21 @@ def draw_false_negatives(data: dict[str, Any], title: str) -> Figure:
                 linewidth=0,
             )
     if data["floor"] is not None:
-        ax.axhline(data["floor"], color="black", linestyle=":", linewidth=1.4)
-        ax.annotate(
-            f"all pairs of graphs: {data['floor']:.1%}",
-            (1, data["floor"]),
-            xycoords=("axes fraction", "data"),
-            xytext=(-4, -4),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=9,
+        label = f"uniform floor ({data['floor']:.1%})"
+        ax.axhline(data["floor"], label=label, **FLOOR)
+    if data["num_warmup"] > 0:
+        # Warm-up epochs are uniform, whatever the policy.
+        ax.axvspan(
+            0.5, data["num_warmup"] + 0.5, color="0.9", linewidth=0, label="warm-up"
         )
+        ax.set_xlim(left=0.5)
     ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("training epoch")
     ax.set_ylabel("pairs of a batch that are of the same class")
     ax.set_title(title)
     ax.grid(alpha=0.25)
-    ax.legend(frameon=True, ncols=2)
+    figure.legend(loc="outside lower center", frameon=False, ncols=5)
     return figure
 
 
@@ -63,29 +60,26 @@ def draw_similarities(data: dict[str, Any], title: str) -> Figure:
         title (str): The title.
     """
     names = list(data["pairs"])
-    figure = Figure(figsize=(7.5, 1.6 + 0.85 * len(names)), layout="constrained")
+    figure = Figure(figsize=(7.5, 1.6 + 0.7 * len(names)), layout="constrained")
     ax = figure.subplots()
     styles = line_styles(names)
-    least = min(values.min() for values in data["pairs"].values())
-    bins = np.linspace(least, 1.0, 61)
+    # Rounding may lead beyond 1, and all pairs may be the same.
+    values = {name: np.minimum(pairs, 1.0) for name, pairs in data["pairs"].items()}
+    bins = np.linspace(min(0.99, *(v.min() for v in values.values())), 1.0, 61)
     middles = (bins[1:] + bins[:-1]) / 2
-    density = {
-        name: np.histogram(values, bins, density=True)[0]
-        for name, values in data["pairs"].items()
-    }
-    height = 0.8 / max(values.max() for values in density.values())
     for row, name in enumerate(reversed(names)):
         color = styles[name]["color"]
-        top = row + height * density[name]
+        counts = np.histogram(values[name], bins)[0]
+        top = row + 0.75 * counts / counts.max()
         ax.fill_between(middles, row, top, color=color, alpha=0.35, linewidth=0)
         ax.plot(middles, top, color=color, linewidth=1.2)
-        low, median, high = np.quantile(data["pairs"][name], [0.25, 0.5, 0.75])
+        low, median, high = np.quantile(values[name], [0.25, 0.5, 0.75])
         ax.plot([low, high], [row - 0.07] * 2, color="black", linewidth=2.5)
         ax.plot([median], [row - 0.07], "o", color="white", markeredgecolor="black")
         ax.annotate(
             f"{median:.2f}", (median, row - 0.13), ha="center", va="top", fontsize=8
         )
-    ax.axvline(data["floor"], color="black", linestyle=":", linewidth=1.2)
+    ax.axvline(data["floor"], **FLOOR)
     ax.annotate(
         f"mean of all pairs: {data['floor']:.2f}",
         (data["floor"], 1),
@@ -100,7 +94,7 @@ def draw_similarities(data: dict[str, Any], title: str) -> Figure:
     ax.set_ylim(-0.45, len(names) + 0.05)
     ax.set_xlabel(
         "cosine similarity of two graphs in a batch\n"
-        "(area: share of pairs; circle and bar: median and middle half)"
+        "(curve: how frequent, to its own peak; circle and bar: median and middle half)"
     )
     ax.set_title(title)
     ax.grid(axis="x", alpha=0.25)
@@ -131,22 +125,11 @@ def draw_positions(data: dict[str, Any], title: str) -> Figure:
             alpha=0.15,
             linewidth=0,
         )
-    ax.axhline(data["floor"], color="black", linestyle=":", linewidth=1.4)
-    ax.annotate(
-        "all pairs of graphs",
-        (1, data["floor"]),
-        xycoords=("axes fraction", "data"),
-        xytext=(-4, -4),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        fontsize=9,
-    )
-    ax.margins(y=0.12)
+    ax.axhline(data["floor"], label=f"all pairs ({data['floor']:.2f})", **FLOOR)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("position of the batch in the epoch")
     ax.set_ylabel("mean cosine similarity in the batch")
     ax.set_title(title)
     ax.grid(alpha=0.25)
-    ax.legend(frameon=True)
+    figure.legend(loc="outside lower center", frameon=False, ncols=5)
     return figure

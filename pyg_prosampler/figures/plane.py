@@ -46,6 +46,6 @@ def _draw_panel(ax: Axes, values: np.ndarray, spec: str, data: dict[str, Any]) -
         )
     ax.set_xticks(range(values.shape[1]), [str(m) for m in data["num_candidates"]])
     ax.set_yticks(range(values.shape[0]), [f"{a:g}" for a in data["restart_prob"]])
-    ax.set_xlabel("number of candidates M\n(left: uniform, right: all other graphs)")
-    ax.set_ylabel("restart probability α")
+    ax.set_xlabel(f"number of candidates $M$ ($K$ = {data['num_neighbors']} are kept)")
+    ax.set_ylabel(r"restart probability $\alpha$")
     ax.figure.colorbar(image, ax=ax, shrink=0.85)

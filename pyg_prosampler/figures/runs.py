@@ -123,5 +123,6 @@ class _Figures:
         return draw_walk(
             data,
             f"{self.dataset}: the first {num_visited} graphs of a ProSampler walk, "
-            f"α = {data['restart_prob']:g}\n({self.described})",
+            rf"$\alpha$ = {data['restart_prob']:g}"
+            f"\n({self.described})",
         )

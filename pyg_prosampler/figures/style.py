@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -14,6 +15,8 @@ from torch import Tensor
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+
+FLOOR: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1.4}
 
 # The same policy looks the same in all pictures.
 _POLICIES = (
@@ -42,16 +45,16 @@ def scatter_classes(
     ax: Axes, points: Any, labels: Tensor | None, **options: Any
 ) -> None:
     r"""Draws points :math:`[N, 2]`, each class in a colour and a shape."""
-    if labels is None:
-        ax.scatter(*points.T, c=COLORS[0], marker=MARKERS[0], linewidths=0, **options)
-        return
-    for index, value in enumerate(labels.unique().tolist()):
+    classes = torch.zeros(len(points)) if labels is None else labels
+    for index, value in enumerate(classes.unique().tolist()):
+        some = points[(classes == value).numpy()]
         ax.scatter(
-            *points[(labels == value).numpy()].T,
+            some[:, 0],
+            some[:, 1],
             c=COLORS[index % len(COLORS)],
             marker=MARKERS[index % len(MARKERS)],
             linewidths=0,
-            label=f"class {value:g}",
+            label="graph" if labels is None else f"class {value:g}",
             **options,
         )
 
@@ -67,6 +70,6 @@ def save(figure: Figure, path: Path) -> list[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     paths = [path.with_name(f"{path.name}.{suffix}") for suffix in ("png", "svg")]
     with matplotlib.rc_context({"svg.hashsalt": path.name, "svg.fonttype": "none"}):
-        figure.savefig(paths[0], dpi=130)
+        figure.savefig(paths[0], dpi=110)
         figure.savefig(paths[1], metadata={"Date": None})
     return paths

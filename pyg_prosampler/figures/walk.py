@@ -41,7 +41,8 @@ def draw_walk(data: dict[str, Any], title: str) -> Figure:
     visited = list(dict.fromkeys(trace))
     for number, node in enumerate(visited, start=1):
         ax.text(
-            *points[node],
+            points[node, 0],
+            points[node, 1],
             str(number),
             ha="center",
             va="center",

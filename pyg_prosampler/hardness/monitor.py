@@ -15,7 +15,6 @@ from pyg_prosampler.hardness.measures import (
     count_graphs,
     participation_ratio,
 )
-from pyg_prosampler.policies.base import unit_rows
 
 # Embeddings below either of these have collapsed. Those of untrained GIN encoders
 # may come close, with a spread of 0.01 and a rank of 1.01, but leave within an epoch.
@@ -33,7 +32,7 @@ NUM_EPOCHS = 3
 
 # Estimates are made in the first epoch that ends so many steps after the last ones,
 # so that they are cheap where an epoch is a few small batches.
-ESTIMATE_EVERY = 16
+ESTIMATE_EVERY = 32
 _NUM_ANCHORS = 16
 _NUM_PAIRS = 256
 _NUM_ROWS = 128
@@ -44,7 +43,7 @@ class HardnessMonitor:
 
     A step costs :math:`O(B d)`, an epoch :math:`O(N d)`. Means and counts are exact.
     The rest is estimated on the batches since the last refresh, in epochs that end
-    16 steps or more after the last estimates: quartiles from 256 random pairs, true
+    32 steps or more after the last estimates: quartiles from 256 random pairs, true
     nearest neighbours of 16 random members, effective rank on 128 to 255 rows.
     :meth:`~pyg_prosampler.hardness.hardness` says what the numbers are and has all
     of them exactly.
@@ -55,8 +54,8 @@ class HardnessMonitor:
       0.001 or their effective rank below 1.02;
     * false negatives run away: with the excess
       :math:`(\mathrm{rate} - \mathrm{floor}) / (1 - \mathrm{floor})`, its mean over
-      the latest 3 epochs that were not warm-up is above 0.5 and has grown by more
-      than 0.2 since the first 3.
+      the latest 3 epochs is above 0.5 and has grown by more than 0.2 since the first
+      3, where warm-up does not count.
 
     Args:
         num_graphs (int): The number of graphs :math:`N` of the data set.
@@ -101,12 +100,16 @@ class HardnessMonitor:
         :math:`[N, d]`, those that they were drawn by, say.
         """
         began = time.perf_counter()
-        self._measure_similarity()
+        if self.batches[self.since_refresh :]:
+            self._measure_similarity(*_put_together(self.batches[self.since_refresh :]))
         self.since_refresh = len(self.batches)
         # In NumPy, whose calls cost less, which is all that counts for small data.
-        vectors = self.vectors = unit_rows(embeddings).cpu().numpy()
-        self.squares = np.einsum("nd,nd->n", vectors, vectors)
-        total = vectors.sum(axis=0, dtype=np.float64)
+        rows = embeddings.detach().float().cpu().numpy()
+        squares = np.einsum("nd,nd->n", rows, rows)
+        scale = 1 / np.sqrt(np.maximum(squares, 1e-24))
+        self.vectors = rows * scale[:, None]
+        self.squares = squares * scale * scale
+        total = self.vectors.sum(axis=0, dtype=np.float64)
         num_pairs = self.num_graphs * (self.num_graphs - 1)
         self.similarity_floor = float(total @ total - self.squares.sum()) / num_pairs
         self.seconds += time.perf_counter() - began
@@ -141,8 +144,11 @@ class HardnessMonitor:
             measuring the epoch took; :obj:`None` for what was not to be had.
         """
         began = time.perf_counter()
-        self._measure_similarity()
-        drawn = torch.cat(self.batches).cpu().numpy()
+        drawn, sizes, begin = _put_together(self.batches)
+        if self.since_refresh == 0:
+            self._measure_similarity(drawn, sizes, begin)
+        elif self.batches[self.since_refresh :]:
+            self._measure_similarity(*_put_together(self.batches[self.since_refresh :]))
         record: dict[str, Any] = {
             "similarity": _mean(self.similarities),
             "similarity_floor": _mean(self.floors),
@@ -158,7 +164,7 @@ class HardnessMonitor:
         if self.vectors is not None:
             record["spread"] = 1.0 - self.similarity_floor
         if len(self.classes) == len(self.batches):
-            record["false_negative_rate"] = self._false_negative_rate(drawn)
+            record["false_negative_rate"] = self._false_negative_rate(drawn, sizes)
             record["false_negative_floor"] = self.false_negative_floor
         if self.vectors is not None and self._is_estimate_due():
             batches = [b.cpu().numpy() for b in self.batches[self.since_refresh :]]
@@ -169,27 +175,25 @@ class HardnessMonitor:
         self._begin()
         return record | {"hardness_seconds": seconds}
 
-    def _measure_similarity(self) -> None:
-        batches = self.batches[self.since_refresh :]
-        if self.vectors is None or not batches:
-            return
-        drawn = torch.cat(batches).cpu().numpy()
-        sizes, begin = _sizes(batches)
-        totals = np.add.reduceat(self.vectors[drawn], begin, axis=0, dtype=np.float64)
-        squares = np.add.reduceat(self.squares[drawn], begin)
-        pairs = np.einsum("nd,nd->n", totals, totals) - squares
-        self.similarities += (pairs / (sizes * (sizes - 1))).tolist()
-        self.floors += [self.similarity_floor] * len(batches)
+    def _measure_similarity(
+        self, drawn: np.ndarray, sizes: np.ndarray, begin: np.ndarray
+    ) -> None:
+        if self.vectors is not None:
+            rows = self.vectors[drawn]
+            totals = np.add.reduceat(rows, begin, axis=0, dtype=np.float64)
+            squares = np.add.reduceat(self.squares[drawn], begin)
+            pairs = np.einsum("nd,nd->n", totals, totals) - squares
+            self.similarities += (pairs / (sizes * (sizes - 1))).tolist()
+            self.floors += [self.similarity_floor] * sizes.size
 
-    def _false_negative_rate(self, drawn: np.ndarray) -> float:
+    def _false_negative_rate(self, drawn: np.ndarray, sizes: np.ndarray) -> float:
         if not self.is_known.all():
             self._learn_labels(drawn, torch.cat(self.classes).cpu().numpy())
-        codes = self.codes[drawn]
-        sizes, _ = _sizes(self.batches)
         owner = np.repeat(np.arange(sizes.size), sizes)
-        num_cells = sizes.size * self.num_classes
-        counts = np.bincount(owner * self.num_classes + codes, minlength=num_cells)
-        counts = counts.reshape(sizes.size, self.num_classes)
+        counts = np.bincount(
+            owner * self.num_classes + self.codes[drawn],
+            minlength=sizes.size * self.num_classes,
+        ).reshape(sizes.size, self.num_classes)
         same = np.einsum("nc,nc->n", counts, counts) - sizes
         return float((same / (sizes * (sizes - 1))).mean())
 
@@ -230,7 +234,7 @@ class HardnessMonitor:
         self.excesses.append((rate - floor) / (1.0 - floor))
         first = mean(self.excesses[:NUM_EPOCHS])
         latest = mean(self.excesses[-NUM_EPOCHS:])
-        if len(self.excesses) > NUM_EPOCHS and latest > max(
+        if len(self.excesses) >= 2 * NUM_EPOCHS and latest > max(
             MOST_EXCESS, first + MOST_GROWTH
         ):
             self._warn_once(
@@ -238,8 +242,8 @@ class HardnessMonitor:
                 f"false negatives run away: by epoch {epoch}, {rate:.0%} of the pairs "
                 f"in a batch are of the same class (uniform batches: {floor:.0%}), and "
                 f"their excess has grown from {first:.0%} to {latest:.0%} of what is "
-                f"possible; make batches less hard by a lower `num_candidates` or "
-                f"`restart_prob`, or use a debiased objective",
+                f"possible; make batches less hard, by fewer `num_candidates` say, or "
+                f"use a debiased objective",
             )
 
     def _warn_once(self, kind: str, message: str) -> None:
@@ -288,10 +292,11 @@ def estimate(
     }
 
 
-def _sizes(batches: list[Tensor]) -> tuple[np.ndarray, np.ndarray]:
-    r"""The size of every batch, and where it begins if they are put together."""
+def _put_together(batches: list[Tensor]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    r"""Returns all indices of batches, their sizes, and where each begins."""
     sizes = [batch.numel() for batch in batches]
-    return np.array(sizes), np.array([0, *accumulate(sizes[:-1])])
+    begin = [0, *accumulate(sizes[:-1])]
+    return torch.cat(batches).cpu().numpy(), np.array(sizes), np.array(begin)
 
 
 def _mean(values: list[float]) -> float | None:

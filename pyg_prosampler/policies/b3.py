@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Generator, Tensor
 
-from pyg_prosampler.policies.base import deal_clusters, draw_seed
+from pyg_prosampler.policies.base import deal_clusters
 from pyg_prosampler.proximity import knn_graph
 
 
@@ -28,7 +28,7 @@ class B3Policy:
     finds worse than something in between.
 
     Needs the package `pymetis <https://github.com/inducer/pymetis>`_. What METIS
-    finds depends on the seed, but may differ between its versions and platforms.
+    finds may differ between its versions and platforms.
 
     Args:
         num_skipped (int, optional): The number of most similar others to leave out
@@ -88,16 +88,17 @@ class B3Policy:
     ) -> Iterator[Tensor]:
         r"""Partitions the graph of all members and deals its clusters."""
         nodes = members.nonzero().view(-1)
+        # METIS has no use for its seed; what it finds depends on the order of nodes.
         nodes = nodes[torch.randperm(nodes.numel(), generator=generator)]
         among = prepared[nodes.numpy()][:, nodes.numpy()]
         size = min(self.cluster_size, batch_size)
-        label = _partition(among, -(-nodes.numel() // size), draw_seed(generator))
+        label = _partition(among, -(-nodes.numel() // size))
         order = label.argsort(stable=True)
         clusters = nodes[order].split(label.bincount().tolist())
         yield from deal_clusters(clusters, batch_size, generator)
 
 
-def _partition(graph: csr_array, num_parts: int, seed: int) -> Tensor:
+def _partition(graph: csr_array, num_parts: int) -> Tensor:
     r"""Returns the part of every node :math:`[n]`."""
     num_nodes = graph.shape[0]
     if num_parts >= num_nodes:
@@ -106,7 +107,6 @@ def _partition(graph: csr_array, num_parts: int, seed: int) -> Tensor:
     _, part = metis.part_graph(
         num_parts,
         metis.CSRAdjacency(graph.indptr, graph.indices),
-        options=metis.Options(seed=seed),
     )
     return torch.tensor(part)
 

@@ -49,11 +49,6 @@ def unit_rows(embeddings: Tensor) -> Tensor:
     return F.normalize(embeddings.detach(), dim=1)
 
 
-def draw_seed(generator: Generator) -> int:
-    r"""Draws a seed for a library that has randomness of its own."""
-    return int(torch.randint(2**31 - 1, (1,), generator=generator))
-
-
 def cut(order: Tensor, batch_size: int, generator: Generator) -> Iterator[Tensor]:
     r"""Cuts an order of indices into consecutive batches and deals these in
     random order. What is left over by the batch size is taken out at a random

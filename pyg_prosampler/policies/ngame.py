@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 from torch import Generator, Tensor
 
-from pyg_prosampler.policies.base import deal_clusters, draw_seed, unit_rows
+from pyg_prosampler.policies.base import deal_clusters, unit_rows
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ def balanced_clusters(
 
 def _preference(vectors: np.ndarray, generator: Generator) -> np.ndarray:
     r"""The distance to the first centre less that to the second one."""
-    kmeans = KMeans(2, n_init=1, random_state=draw_seed(generator))
+    seed = int(torch.randint(2**31 - 1, (1,), generator=generator))
+    kmeans = KMeans(2, n_init=1, random_state=seed)
     with warnings.catch_warnings():
         # Of equal vectors, which there are no two clusters of.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -96,7 +96,9 @@ class RandomWalkPolicy:
 
     def prepare(self, embeddings: Callable[[], Tensor], generator: Generator) -> Data:
         r"""Builds the proximity graph, with the embeddings as node features."""
-        return self._build(embeddings(), self.num_neighbors, generator)
+        return self._build(
+            embeddings(), self.num_candidates, self.num_neighbors, generator
+        )
 
     def batches(
         self,
@@ -173,22 +175,27 @@ class RandomWalkPolicy:
         return batch_size < num_members <= self.rebuild_at * graph.num_nodes
 
     def _rebuild(self, prepared: Data, nodes: Tensor, generator: Generator) -> Data:
+        num_others = nodes.numel() - 1
         share = nodes.numel() / prepared.num_nodes
-        # As many as before would blur what is near; in proportion, many a
+        # As many neighbours as before would blur what is near; in proportion, many a
         # component would be smaller than a batch.
         num_neighbors = max(1, round(self.num_neighbors * share**0.5))
-        embeddings = prepared.x[nodes.to(prepared.x.device)]
-        return self._build(embeddings, num_neighbors, generator)
-
-    def _build(
-        self, embeddings: Tensor, num_neighbors: int, generator: Generator
-    ) -> Data:
-        num_others = embeddings.size(0) - 1
-        graph = proximity_graph(
-            embeddings,
+        return self._build(
+            prepared.x[nodes.to(prepared.x.device)],
             min(self.num_candidates, num_others),
             min(num_neighbors, num_others),
-            generator=generator,
+            generator,
+        )
+
+    def _build(
+        self,
+        embeddings: Tensor,
+        num_candidates: int,
+        num_neighbors: int,
+        generator: Generator,
+    ) -> Data:
+        graph = proximity_graph(
+            embeddings, num_candidates, num_neighbors, generator=generator
         ).cpu()
         graph.x = embeddings.detach()
         return graph

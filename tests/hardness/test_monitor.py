@@ -75,7 +75,7 @@ def test_estimates_agree_with_the_exact_report():
     exact = hardness(batches, embeddings)
     monitor, records = HardnessMonitor(240), []
     for epoch in range(60):
-        records.append(watch(monitor, batches * 2, embeddings, epoch=epoch))
+        records.append(watch(monitor, batches * 3, embeddings, epoch=epoch))
     for at in range(3):
         estimates = [record["similarity_quartiles"][at] for record in records]
         assert sum(estimates) / 60 == pytest.approx(

@@ -167,8 +167,8 @@ def test_rebuilt_among_the_unused():
     built = []
     build = RandomWalkPolicy._build
 
-    def spy(self, embeddings, num_neighbors, generator):
-        graph = build(self, embeddings, num_neighbors, generator)
+    def spy(*arguments):
+        graph = build(*arguments)
         built.append((graph.num_nodes, graph.num_edges // graph.num_nodes))
         return graph
 
@@ -187,6 +187,17 @@ def test_rebuilt_among_the_unused():
     assert [degree for _, degree in built] == [
         round((n / 64) ** 0.5 * 8) for n in sizes
     ]
+
+
+def test_only_the_users_own_choice_is_clipped_with_a_notice():
+    embeddings = torch.randn(40, 3)
+    sampler = ProSampler(
+        lambda: embeddings, 40, 4, num_warmup_epochs=0,
+        policy=RandomWalkPolicy(50, 10, restart_prob=0.2),
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="clipped from 50 to the 39 other") as notices:
+        list(sampler)
+    assert len(notices) == 1
 
 
 @pytest.mark.parametrize("coverage", ["independent", "unseen_start"])
