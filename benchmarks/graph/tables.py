@@ -162,8 +162,11 @@ def filled(text: str) -> str:
 
     def fill(match: re.Match[str]) -> str:
         name = match[1]
-        lines = (RESULTS / f"{name}.jsonl").read_text().splitlines()
-        table = TABLES[name]([json.loads(line) for line in lines])
+        path = RESULTS / f"{name}.jsonl"
+        table = "*No record yet.*"
+        if path.exists():
+            lines = path.read_text().splitlines()
+            table = TABLES[name]([json.loads(line) for line in lines])
         return f"<!-- begin: {name} -->\n{table}\n<!-- end: {name} -->"
 
     return re.sub(

@@ -71,5 +71,6 @@ def draw_batches(
         ax.set_title(f"one {name} batch, mean similarity {similarity:.3f}")
         ax.set_xlabel(f"component 1 ({shares[0]:.0%})")
     axes[0].set_ylabel(f"component 2 ({shares[1]:.0%})")
-    axes[1].legend(loc="best", frameon=True)
+    handles, names = axes[1].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     figure.savefig(path, dpi=150)

@@ -3,7 +3,6 @@ r"""Keeps watch over the batches of a run at next to no cost."""
 import time
 import warnings
 from itertools import accumulate
-from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -108,7 +107,7 @@ class HardnessMonitor:
         squares = np.einsum("nd,nd->n", rows, rows)
         scale = 1 / np.sqrt(np.maximum(squares, 1e-24))
         self.vectors = rows * scale[:, None]
-        self.squares = squares * scale * scale
+        self.squares = (squares > 1e-24).astype(np.float32)  # 0 for zero rows.
         total = self.vectors.sum(axis=0, dtype=np.float64)
         num_pairs = self.num_graphs * (self.num_graphs - 1)
         self.similarity_floor = float(total @ total - self.squares.sum()) / num_pairs
@@ -179,7 +178,7 @@ class HardnessMonitor:
         self, drawn: np.ndarray, sizes: np.ndarray, begin: np.ndarray
     ) -> None:
         if self.vectors is not None:
-            rows = self.vectors[drawn]
+            rows = self.vectors.take(drawn, axis=0)
             totals = np.add.reduceat(rows, begin, axis=0, dtype=np.float64)
             squares = np.add.reduceat(self.squares[drawn], begin)
             pairs = np.einsum("nd,nd->n", totals, totals) - squares
@@ -232,11 +231,11 @@ class HardnessMonitor:
         if is_warmup or rate is None or floor == 1.0 or not self.watch_false_negatives:
             return
         self.excesses.append((rate - floor) / (1.0 - floor))
-        first = mean(self.excesses[:NUM_EPOCHS])
-        latest = mean(self.excesses[-NUM_EPOCHS:])
-        if len(self.excesses) >= 2 * NUM_EPOCHS and latest > max(
-            MOST_EXCESS, first + MOST_GROWTH
-        ):
+        if len(self.excesses) < 2 * NUM_EPOCHS:
+            return
+        first = sum(self.excesses[:NUM_EPOCHS]) / NUM_EPOCHS
+        latest = sum(self.excesses[-NUM_EPOCHS:]) / NUM_EPOCHS
+        if latest > max(MOST_EXCESS, first + MOST_GROWTH):
             self._warn_once(
                 "false negatives",
                 f"false negatives run away: by epoch {epoch}, {rate:.0%} of the pairs "
