@@ -11,7 +11,7 @@ def test_default_is_the_published_one():
     values = [decay(epoch) for epoch in range(25)]
     assert values[0] == 0.2
     assert values[19:] == [0.05] * 6
-    steps = [a - b for a, b in itertools.pairwise(values)]
+    steps = [a - b for a, b in itertools.pairwise(values[:20])]
     assert steps == pytest.approx([0.15 / 19] * 19)
 
 
