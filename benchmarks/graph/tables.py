@@ -99,9 +99,10 @@ def diffusion(records: list[Record]) -> str:
     steps = []
     for record in records:
         if "step" in record:
+            which = {"uniform": "a uniform batch", "largest": "the 128 largest graphs"}
             steps.append(
-                f"{record['step']} graphs ({record['num_nodes']} nodes) "
-                f"{record['peak_gib']:.1f} GiB and {record['seconds']:.0f} s"
+                f"{record['peak_gib']:.1f} GiB and {record['seconds']:.0f} s for "
+                f"{which[record['step']]} ({record['num_nodes']} nodes)"
             )
             continue
         share = record["num_entries"] / record["num_dense_entries"]
@@ -118,7 +119,7 @@ def diffusion(records: list[Record]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     sentence = (
         "A training step of MVGRL on REDDIT-BINARY (B = 128, hidden 512, two layers, "
-        f"one thread) took, at its peak, for {' and for '.join(steps)}."
+        f"one thread) took, at its peak, {', and '.join(steps)}."
     )
     return "\n".join([*lines, "", sentence, "", *provenance(records)])
 
