@@ -130,9 +130,10 @@ def batches_of_policies(
 
     Returns:
         dict: :obj:`pairs`, for every sampler the similarities of all pairs that
-        share a batch of the first epoch drawn; :obj:`by_position`, the mean
-        similarity of the batches :math:`[\mathrm{num\_epochs}, \mathrm{batches}]`
-        (:obj:`nan` for a batch of one); and :obj:`floor`, that of all pairs.
+        share a batch, of the first batches drawn if there are millions of them;
+        :obj:`by_position`, the mean similarity of the batches
+        :math:`[\mathrm{num\_epochs}, \mathrm{batches}]` (:obj:`nan` for a
+        batch of one); and :obj:`floor`, that of all pairs.
     """
     configs = {run.config.sampler: run.config for run in reversed(runs)}
     uniform = replace(runs[0].config, sampler="uniform")
@@ -148,7 +149,7 @@ def batches_of_policies(
             for draw in range(num_epochs)
         ]
         pairs[name] = np.concatenate(
-            [pair_similarities(vectors[batch]) for batch in epochs[0]]
+            list(_enough(pair_similarities(vectors[b]) for b in chain(*epochs)))
         )
         by_position[name] = np.array(
             [
@@ -164,6 +165,15 @@ def batches_of_policies(
         "by_position": by_position,
         "floor": mean_similarity(vectors),
     }
+
+
+def _enough(arrays: Iterator[np.ndarray], most: int = 1_000_000) -> Iterator[Any]:
+    total = 0
+    for array in arrays:
+        yield array
+        total += array.size
+        if total >= most:
+            return
 
 
 def plane(

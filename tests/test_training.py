@@ -83,6 +83,33 @@ def test_batches_are_reported_on_as_by_hardness(graphs):
         json.dumps(record)
 
 
+def test_a_refresh_within_an_epoch_is_measured_on_its_own_embeddings(graphs):
+    model, states, batches = GraphCL(GINEncoder(3, 4, 2)), [], []
+
+    def encoder(batch):
+        states.append(torch.randn(10, 4))
+        return states[-1]
+
+    def contrast(batch, objective, mask=None):
+        batches.append(batch.graph_id)
+        return GraphCL.contrast(model, batch, objective, mask)
+
+    model.contrast = contrast
+    loader = ProSamplerLoader(
+        graphs, 5, encoder=encoder, encode_batch_size=10,
+        refresh_every=1, num_warmup_epochs=0,
+    )  # fmt: skip
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    (record,) = pretrain(model, loader, InfoNCE(), optimizer, 1)
+    expected = [
+        mean_pair_similarity(state[batch])
+        for state, batch in zip(states, batches, strict=True)
+    ]
+    assert record["similarity"] == pytest.approx(sum(expected) / 2, abs=1e-6)
+    floors = [mean_pair_similarity(state) for state in states]
+    assert record["similarity_floor"] == pytest.approx(sum(floors) / 2, abs=1e-6)
+
+
 @pytest.mark.parametrize("use_labels", [False, True])
 def test_false_negatives_that_run_away_warn(graphs, use_labels):
     # After three mixed epochs, every batch is of one class.

@@ -87,6 +87,16 @@ def test_everybody_in_one_batch_finds_all_neighbours():
     assert report["similarity"] == pytest.approx(report["similarity_floor"])
 
 
+@pytest.mark.parametrize("num_neighbors", [None, 1, 2])
+def test_whoever_is_as_near_is_a_neighbour(num_neighbors):
+    # The same direction, but for the rounding.
+    embeddings = torch.rand(40, 1) * torch.rand(1, 7)
+    report = hardness(
+        torch.arange(40).split(4), embeddings, num_neighbors=num_neighbors
+    )
+    assert report["neighbors_found"] == 1.0
+
+
 def test_independent_nearest_neighbours_are_found_by_their_start():
     # Two tight clusters: whoever starts, its batch is its cluster.
     embeddings = torch.eye(2).repeat_interleave(6, dim=0) + 0.01 * torch.rand(12, 2)
