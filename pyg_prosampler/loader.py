@@ -18,7 +18,7 @@ from pyg_prosampler.encode import (
     GraphDataset,
     encode_dataset,
 )
-from pyg_prosampler.policies import BatchPolicy, UniformPolicy
+from pyg_prosampler.policies import BatchFunction, BatchPolicy, UniformPolicy
 from pyg_prosampler.sampler import ProSampler
 from pyg_prosampler.schedule import Schedule
 
@@ -100,7 +100,7 @@ class ProSamplerLoader(DataLoader):
         seed: int = 0,
         max_steps: int | None = None,
         backend: str = "auto",
-        policy: BatchPolicy | None = None,
+        policy: BatchPolicy | BatchFunction | None = None,
         follow_batch: list[str] | None = None,
         exclude_keys: list[str] | None = None,
         **kwargs: Any,
