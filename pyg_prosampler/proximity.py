@@ -8,8 +8,8 @@ from torch import Generator, Tensor
 from torch_geometric.data import Data
 
 # Scores, random draws and masks of one block of rows stay below this many
-# elements each (about 160 MiB of temporaries in all for float32 scores).
-_BLOCK_ELEMENTS = 1 << 24
+# elements each; there are up to six of 8 bytes at a time.
+_BLOCK_ELEMENTS = 1 << 21
 
 
 def proximity_graph(
@@ -33,7 +33,7 @@ def proximity_graph(
     :math:`M = K` a random graph.
 
     The work is done in blocks of rows, so that memory beyond inputs and
-    outputs stays below 200 MiB for up to 16 million instances.
+    outputs stays below 200 MiB for up to two million instances.
 
     Args:
         embeddings (torch.Tensor): The embeddings :math:`[N, d]`, of any
@@ -71,14 +71,13 @@ def proximity_graph(
         return knn_graph(embeddings, num_neighbors)
 
     vectors = _normalize(embeddings)
-    cols, weights = [], []
+    col, weight = _empty_edges(vectors, num_neighbors)
     for rows in _row_blocks(num_nodes, embeddings.device):
         candidates = draw_candidates(rows, num_nodes, num_candidates, generator)
         scores = (vectors[rows] @ vectors.t()).gather(1, candidates)
-        weight, best = scores.topk(num_neighbors, dim=1)
-        cols.append(candidates.gather(1, best))
-        weights.append(weight)
-    return _to_data(torch.cat(cols), torch.cat(weights), num_nodes)
+        weight[rows], best = scores.topk(num_neighbors, dim=1)
+        col[rows] = candidates.gather(1, best)
+    return _to_data(col, weight)
 
 
 def knn_graph(embeddings: Tensor, num_neighbors: int) -> Data:
@@ -109,14 +108,12 @@ def knn_graph(embeddings: Tensor, num_neighbors: int) -> Data:
     num_neighbors = min(num_neighbors, num_nodes - 1)
 
     vectors = _normalize(embeddings)
-    cols, weights = [], []
+    col, weight = _empty_edges(vectors, num_neighbors)
     for rows in _row_blocks(num_nodes, embeddings.device):
         scores = vectors[rows] @ vectors.t()
         scores[torch.arange(rows.numel(), device=rows.device), rows] = -torch.inf
-        weight, col = scores.topk(num_neighbors, dim=1)
-        cols.append(col)
-        weights.append(weight)
-    return _to_data(torch.cat(cols), torch.cat(weights), num_nodes)
+        weight[rows], col[rows] = scores.topk(num_neighbors, dim=1)
+    return _to_data(col, weight)
 
 
 def draw_candidates(
@@ -223,7 +220,15 @@ def _row_blocks(num_nodes: int, device: torch.device) -> tuple[Tensor, ...]:
     return torch.arange(num_nodes, device=device).split(block_size)
 
 
-def _to_data(col: Tensor, weight: Tensor, num_nodes: int) -> Data:
+def _empty_edges(vectors: Tensor, num_neighbors: int) -> tuple[Tensor, Tensor]:
+    # Beforehand, so that blocks leave nothing between their temporaries, which
+    # would keep the allocator from reusing their memory.
+    shape = vectors.size(0), num_neighbors
+    return vectors.new_empty(shape, dtype=torch.long), vectors.new_empty(shape)
+
+
+def _to_data(col: Tensor, weight: Tensor) -> Data:
+    num_nodes = col.size(0)
     row = torch.arange(num_nodes, device=col.device).repeat_interleave(col.size(1))
     return Data(
         edge_index=torch.stack([row, col.reshape(-1)]),

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -64,6 +67,30 @@ def test_row_blocks_do_not_change_the_result(monkeypatch):
     assert torch.equal(blocked.edge_index, whole.edge_index)
     graph = proximity_graph(embeddings, 20, 7)
     assert torch.equal(graph.edge_index[0], whole.edge_index[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("num_candidates", [500, 2000, 3500, 4999])
+def test_memory_is_bounded(num_candidates):
+    code = f"""
+import torch
+from pyg_prosampler import proximity_graph
+
+def memory(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if name in line) / 1024
+
+embeddings = torch.randn(5000, 64, dtype=torch.float64)
+proximity_graph(embeddings[:50], 20, 5)
+before = memory("VmRSS")
+proximity_graph(embeddings, {num_candidates}, 50)
+print(memory("VmHWM") - before)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    outputs = 5000 * 50 * 24 / 2**20
+    assert float(result.stdout) - outputs < 200
 
 
 def test_neighbors_are_the_best_candidates():
