@@ -7,6 +7,8 @@ import torch
 from hypothesis import HealthCheck, settings
 from torch_geometric.data import Data
 
+from pyg_prosampler.config import PretrainConfig
+
 settings.register_profile(
     "default",
     deadline=None,
@@ -74,3 +76,17 @@ def mini_root(tmp_path):
     }.items():
         (raw / f"MINI_{name}.txt").write_text("\n".join(lines) + "\n")
     return tmp_path / "data"
+
+
+@pytest.fixture
+def config(mini_root):
+    r"""A run on MINI that takes about a second."""
+    return PretrainConfig(
+        "MINI",
+        root=str(mini_root),
+        num_epochs=2,
+        batch_size=16,
+        hidden_channels=4,
+        num_layers=2,
+        num_folds=5,
+    )

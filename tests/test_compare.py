@@ -7,21 +7,7 @@ from rich.console import Console
 
 from pyg_prosampler.build import load_for
 from pyg_prosampler.compare import compare, is_finished, run_path, to_table
-from pyg_prosampler.config import PretrainConfig
 from pyg_prosampler.records import RunFolder
-
-
-@pytest.fixture
-def config(mini_root):
-    return PretrainConfig(
-        "MINI",
-        root=str(mini_root),
-        num_epochs=2,
-        batch_size=16,
-        hidden_channels=4,
-        num_layers=2,
-        num_folds=5,
-    )
 
 
 def test_rows_equal_the_records(config, tmp_path):

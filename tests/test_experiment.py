@@ -10,19 +10,6 @@ from pyg_prosampler.experiment import embed_dataset, restore, run
 from pyg_prosampler.records import RunFolder, weights_digest
 
 
-@pytest.fixture
-def config(mini_root):
-    return PretrainConfig(
-        "MINI",
-        root=str(mini_root),
-        num_epochs=2,
-        batch_size=16,
-        hidden_channels=4,
-        num_layers=2,
-        num_folds=5,
-    )
-
-
 def test_run_leaves_a_whole_folder(config, tmp_path):
     dataset = load_for(config)
     epochs = []
