@@ -41,7 +41,7 @@ def hardness(
     All of the numbers are exact: similarities of all pairs of a batch, nearest
     neighbours over the whole data set by :meth:`~pyg_prosampler.knn_graph`. This
     costs :math:`O(N^2 d)`; for what :meth:`~pyg_prosampler.training.pretrain`
-    records of every epoch, see :class:`~pyg_prosampler.monitor.HardnessMonitor`.
+    records of every epoch, see :class:`~pyg_prosampler.hardness.HardnessMonitor`.
 
     Args:
         batches (Any): A data loader, a batch sampler, a batch policy (with its
