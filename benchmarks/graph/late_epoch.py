@@ -5,13 +5,14 @@ the first quarter's excess of in-batch similarity over uniform batches.
 
 Non-goal: accuracy after training.
 
-Run: python benchmarks/graph/late_epoch.py
+    python -m benchmarks.graph.late_epoch
 
 Draws epochs of the walk on fixed embeddings, of an untrained encoder and of one after
 a few epochs of GraphCL with uniform batches. Prints means over epochs of the excess,
 that is the mean cosine of the pairs in a batch less that of all pairs: in the first
 and the last quarter of the batches and in all of them, weighted by their size, and in
-the weakest batch (of at least half the batch size).
+the weakest batch (of at least half the batch size). Epochs are drawn until the standard
+error of what the last quarter keeps is small, or for a bounded time.
 
 "as before" takes batches in the order they are drawn, all from one proximity
 graph; "rebuilt" builds it anew among the unused; "partition" also spreads the batches
@@ -40,13 +41,12 @@ class AsDrawn(RandomWalkPolicy):
     shuffle_partition = False
 
 
-# The policy, its `rebuild_at`, the coverage, and how many times as many epochs; those
-# of spread batches differ most from each other.
+# The policy, its `rebuild_at` and the coverage.
 VARIANTS = {
-    "as before": (AsDrawn, 0.0, "partition", 1),
-    "rebuilt": (AsDrawn, 0.5, "partition", 1),
-    "partition": (RandomWalkPolicy, 0.5, "partition", 4),
-    "independent": (RandomWalkPolicy, 0.5, "independent", 1),
+    "as before": (AsDrawn, 0.0, "partition"),
+    "rebuilt": (AsDrawn, 0.5, "partition"),
+    "partition": (RandomWalkPolicy, 0.5, "partition"),
+    "independent": (RandomWalkPolicy, 0.5, "independent"),
 }
 
 
@@ -71,7 +71,7 @@ def compute_embeddings(name: str, args: argparse.Namespace) -> dict[str, Tensor]
 def measure(
     embeddings: Tensor, variant: str, restart_prob: float, args: argparse.Namespace
 ) -> dict:
-    kind, rebuild_at, coverage, times = VARIANTS[variant]
+    kind, rebuild_at, coverage = VARIANTS[variant]
     num_instances = embeddings.size(0)
     default = ProSampler(None, num_instances, args.batch_size).policy
     policy = kind(
@@ -90,40 +90,51 @@ def measure(
         seed=args.seed,
     )
     uniform = mean_similarity(embeddings)
-    num_epochs = times * max(args.min_epochs, args.num_batches // len(sampler))
     epochs, sizes, fill_rates, seconds = [], [], [], []
-    for _ in range(num_epochs):
+    began = time.perf_counter()
+    while True:
         batches = [batch for batch in sampler if len(batch) > 1]
         epochs.append([mean_similarity(embeddings[batch]) for batch in batches])
         sizes = [len(batch) for batch in batches]
         fill_rates.append(sampler.fill_rate)
         seconds.append(sampler.report["seconds"])
-    excess = torch.tensor(epochs, dtype=torch.float64) - uniform
-    weight = torch.tensor(sizes, dtype=torch.float64)
-    is_large = weight >= args.batch_size / 2
-    quarter = excess.size(1) // 4
-    first, last = (
-        excess[:, part] @ weight[part] / weight[part].sum()
-        for part in (slice(quarter), slice(-quarter, None))
-    )
+        if len(epochs) < args.min_epochs:
+            continue
+        excess = torch.tensor(epochs, dtype=torch.float64) - uniform
+        measured = summarize(excess, torch.tensor(sizes, dtype=torch.float64), args)
+        is_late = time.perf_counter() - began > args.max_seconds
+        if is_late or measured["kept_standard_error"] < args.max_error:
+            break
     return {
         "uniform": uniform,
-        "num_epochs": num_epochs,
         "num_candidates": policy.num_candidates,
         "num_neighbors": policy.num_neighbors,
+        **measured,
+        "fill_rate": sum(fill_rates) / len(epochs),
+        "seconds_per_epoch": sum(seconds) / len(epochs),
+    }
+
+
+def summarize(excess: Tensor, sizes: Tensor, args: argparse.Namespace) -> dict:
+    r"""Means over epochs, given the excess :math:`[E, L]` of all batches and their
+    sizes :math:`[L]`.
+    """
+    quarter = excess.size(1) // 4
+    first, last = (
+        excess[:, part] @ sizes[part] / sizes[part].sum()
+        for part in (slice(quarter), slice(-quarter, None))
+    )
+    kept = last.mean() / first.mean()
+    error = (last - first * kept).std() / len(excess) ** 0.5 / first.mean().abs()
+    is_large = sizes >= args.batch_size / 2
+    return {
+        "num_epochs": len(excess),
         "first_quarter": float(first.mean()),
         "last_quarter": float(last.mean()),
-        "kept": float(last.mean() / first.mean()),
-        "kept_standard_error": float(
-            (last - first * last.mean() / first.mean()).std()
-            / num_epochs**0.5
-            / first.mean().abs()
-        ),
-        "mean": float((excess @ weight).mean() / weight.sum()),
+        "kept": float(kept),
+        "kept_standard_error": float(error),
+        "mean": float((excess @ sizes).mean() / sizes.sum()),
         "weakest": float(excess[:, is_large].min(dim=1).values.mean()),
-        "by_position": excess.mean(dim=0).tolist(),
-        "fill_rate": sum(fill_rates) / num_epochs,
-        "seconds_per_epoch": sum(seconds) / num_epochs,
     }
 
 
@@ -139,14 +150,18 @@ def main() -> None:
     add("--num-train-epochs", type=int, default=3)
     add("--batch-size", type=int, default=128)
     add("--restart-probs", type=float, nargs="+", default=[0.2, 0.05])
-    add("--num-batches", type=int, default=300, help="drawn for each line")
     add("--min-epochs", type=int, default=8)
+    add("--max-error", type=float, default=0.03, help="of what is kept")
+    add("--max-seconds", type=float, default=60.0, help="for each line")
     add("--seed", type=int, default=0)
-    default_out = Path(__file__).parent / "results" / "late_epoch.json"
+    default_out = Path(__file__).parent / "results" / "late_epoch.jsonl"
     add("--out", type=Path, default=default_out)
     args = parser.parse_args()
 
-    rows = []
+    places = ("root", "mirror", "cache", "out")
+    config = {key: value for key, value in vars(args).items() if key not in places}
+    common = {"config": config, **environment()}
+    records = []
     print(
         f"{'data set':12} {'encoder':9} {'alpha':>5} {'batches':11} {'first':>7} "
         f"{'last':>7} {'kept':>12} {'mean':>7} {'weakest':>7} {'filled':>6} "
@@ -165,21 +180,19 @@ def main() -> None:
                         f"{row['fill_rate']:6.1%} {row['seconds_per_epoch']:7.2f}",
                         flush=True,
                     )
-                    rows.append(
+                    records.append(
                         {
                             "dataset": name,
                             "encoder": encoder,
                             "restart_prob": restart_prob,
                             "batches": variant,
                             **row,
+                            **common,
                         }
                     )
-    places = ("root", "mirror", "cache", "out")
-    config = {key: value for key, value in vars(args).items() if key not in places}
-    record = {**environment(), "config": config, "rows": rows}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     temporary = args.out.with_suffix(f".{time.time_ns()}")
-    temporary.write_text(json.dumps(record, indent=1) + "\n")
+    temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
     temporary.replace(args.out)
 
 

@@ -124,6 +124,51 @@ def diffusion(records: list[Record]) -> str:
     return "\n".join([*lines, "", sentence, "", *provenance(records)])
 
 
+def late_epoch(records: list[Record]) -> str:
+    r"""A row for each data set, encoder and restart probability."""
+    lines = [
+        "| data set | encoder | α | last quarter of first, as drawn | rebuilt | spread "
+        "(default) | mean excess, as drawn | default | weakest batch, as drawn | default "
+        "| mean excess, independent |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    rows: dict[tuple[Any, ...], dict[str, Record]] = {}
+    for record in records:
+        key = record["dataset"], record["encoder"], record["restart_prob"]
+        rows.setdefault(key, {})[record["batches"]] = record
+    for (dataset, encoder, restart_prob), row in rows.items():
+        kept = [
+            f"{row[name]['kept']:.0%} ± {row[name]['kept_standard_error']:.0%}"
+            for name in ("as before", "rebuilt", "partition")
+        ]
+        excess = [
+            f"{row[name][key]:.4f}"
+            for key in ("mean", "weakest")
+            for name in ("as before", "partition")
+        ]
+        excess.append(f"{row['independent']['mean']:.4f}")
+        lines.append(
+            f"| {' | '.join([dataset, encoder, str(restart_prob), *kept, *excess])} |"
+        )
+    return "\n".join([*lines, "", *provenance(records)])
+
+
+def hardness_cost(records: list[Record]) -> str:
+    r"""A row for each data set and batch size."""
+    lines = [
+        "| data set | B | training, ms an epoch | monitor, ms an epoch | share |",
+        "|---|---|---|---|---|",
+    ]
+    for record in records:
+        epoch_ms = 1e3 * record["median_seconds_without"] / record["num_epochs"]
+        lines.append(
+            f"| {record['dataset']} | {record['batch_size']} | {epoch_ms:.1f} | "
+            f"{record['monitor_ms_per_epoch']:.2f} | "
+            f"{record['median_monitor_share']:.2%} |"
+        )
+    return "\n".join([*lines, "", *provenance(records)])
+
+
 def paired_difference(first: Record, second: Record) -> str:
     r"""The mean difference of two samplers over the seeds, and its standard
     error.
@@ -153,6 +198,8 @@ def provenance(records: list[Record]) -> list[str]:
 TABLES: dict[str, Callable[[list[Record]], str]] = {
     "compare-MUTAG": comparison,
     "diffusion": diffusion,
+    "hardness_cost": hardness_cost,
+    "late_epoch": late_epoch,
     "objectives": objectives,
     "policies": policies,
 }
