@@ -123,7 +123,9 @@ class PretrainConfig:
         "Temperature of the objective (default: 0.2 for infonce, else 0.5; jsd has "
         "none).",
     )
-    num_epochs: int = _option(20, "Number of epochs.")
+    num_epochs: int = _option(
+        20, "Number of epochs; 0 evaluates the untrained encoder."
+    )
     batch_size: int = _option(128, "Number of graphs in a batch.")
     num_candidates: int | None = _option(
         None,
@@ -171,9 +173,9 @@ class PretrainConfig:
         self._check_pair()
         if self.objective != "jsd":
             self._fill_in("temperature", 0.2 if self.objective == "infonce" else 0.5)
-        if self.num_epochs < 1:
+        if self.num_epochs < 0:
             raise ValueError(
-                f"`num_epochs` should be at least 1 (got {self.num_epochs})"
+                f"`num_epochs` should not be negative (got {self.num_epochs})"
             )
         if not self.learning_rate > 0:
             raise ValueError(
@@ -230,4 +232,4 @@ def parse_restart_prob(text: str, num_epochs: int) -> float | Schedule:
         )
     if len(values) == 1:
         return values[0]
-    return LinearDecay(values[0], values[1], num_epochs)
+    return LinearDecay(values[0], values[1], max(num_epochs, 1))

@@ -41,7 +41,7 @@ def run(
         dataset (InMemoryDataset): Its data set, from :meth:`load_for`.
         folder (Path or str): The run folder.
         evaluate_untrained (bool, optional): Whether to evaluate the encoder
-            before training, too. (default: :obj:`True`)
+            before training, too, if there is any training. (default: :obj:`True`)
         on_step, on_epoch (Callable, optional): Are told of every step and of
             every epoch. (default: :obj:`None`)
     """
@@ -75,7 +75,7 @@ def run(
         )
         return embeddings
 
-    if evaluate_untrained:
+    if evaluate_untrained and config.num_epochs > 0:
         evaluate("untrained")
     # Training draws the same numbers whether there was an evaluation or not.
     torch.manual_seed(config.seed)
@@ -103,7 +103,7 @@ def run(
             "state_dict": framework.state_dict(),
         },
     )
-    embeddings = evaluate("trained")
+    embeddings = evaluate("trained" if config.num_epochs > 0 else "untrained")
     run_folder.save("embeddings.pt", {"embeddings": embeddings.cpu(), "labels": labels})
 
 

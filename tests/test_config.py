@@ -53,7 +53,7 @@ def test_pairs_that_make_no_sense_are_refused_with_the_reason():
         ({"framework": "x"}, r"`framework` should be one of"),
         ({"objective": "x"}, r"`objective` should be one of"),
         ({"augmentation": "x"}, r"`augmentation` should be one of .*random2"),
-        ({"num_epochs": 0}, r"`num_epochs` should be at least 1 \(got 0\)"),
+        ({"num_epochs": -1}, r"`num_epochs` should not be negative \(got -1\)"),
         ({"learning_rate": 0.0}, r"`learning_rate` should be positive \(got 0.0\)"),
         ({"restart_prob": "0.2-0.1"}, r"`restart_prob` .*\(got '0.2-0.1'\)"),
         ({"restart_prob": "1.2"}, r"`restart_prob` .*\(got '1.2'\)"),

@@ -127,8 +127,8 @@ def diffusion(records: list[Record]) -> str:
 def late_epoch(records: list[Record]) -> str:
     r"""A row for each data set, encoder and restart probability."""
     lines = [
-        "| data set | encoder | α | last quarter of first, as drawn | rebuilt | spread "
-        "(default) | mean excess, as drawn | default | weakest batch, as drawn | default "
+        "| data set | encoder | restart | last of first quarter, as drawn | rebuilt | "
+        "default | mean excess, as drawn | default | weakest batch, as drawn | default "
         "| mean excess, independent |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
