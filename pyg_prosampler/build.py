@@ -20,7 +20,8 @@ from pyg_prosampler.losses import (
     InfoNCE,
     UnReMix,
 )
-from pyg_prosampler.models import MVGRL, GINEncoder, GraphCL
+from pyg_prosampler.models import MVGRL, GINEncoder, GraphCL, MoleculeEncoder
+from pyg_prosampler.ogb import check_scaffold_evaluation, is_ogb
 from pyg_prosampler.policies import (
     B3Policy,
     BatchPolicy,
@@ -53,12 +54,15 @@ def load_for(config: PretrainConfig) -> InMemoryDataset:
             f"`batch_size` should be between 2 and {len(dataset)}, the number of "
             f"graphs in {config.dataset} (got {config.batch_size})"
         )
-    check_evaluation(
-        torch.zeros(len(dataset), 1),
-        labels_of(dataset),
-        protocol=config.protocol,
-        num_folds=config.num_folds,
-    )
+    if config.protocol == "ogb":
+        check_scaffold_evaluation(dataset)
+    else:
+        check_evaluation(
+            torch.zeros(len(dataset), 1),
+            labels_of(dataset),
+            protocol=config.protocol,
+            num_folds=config.num_folds,
+        )
     build_objective(config)
     build_loader(config, dataset, lambda batch: batch.y)
     if config.framework == "mvgrl":
@@ -84,7 +88,11 @@ def build_framework(config: PretrainConfig, dataset: InMemoryDataset) -> Any:
     augmentations = augment(), augment()
     if config.published:
         augmentations = Identity(), augment(published=True)
-    encoder = GINEncoder(dataset.num_node_features, *sizes)
+    encoder = (
+        MoleculeEncoder(*sizes)
+        if is_ogb(config.dataset)
+        else GINEncoder(dataset.num_node_features, *sizes)
+    )
     return GraphCL(encoder, augmentations=augmentations).to(config.device)
 
 

@@ -27,6 +27,7 @@ from pyg_prosampler.datasets import describe_node_features
 from pyg_prosampler.evaluation import linear_evaluation
 from pyg_prosampler.experiment import embed_dataset, restore, run
 from pyg_prosampler.figures import FIGURES, draw_batches, draw_runs
+from pyg_prosampler.ogb import scaffold_evaluation
 from pyg_prosampler.records import RunFolder, load_tensors
 
 app = typer.Typer(
@@ -170,8 +171,12 @@ def evaluate(
         typer.Argument(help="Run folder, or its embeddings.pt or checkpoint.pt."),
     ],
     protocol: Annotated[
-        str, typer.Option(help="libsvm-rbf, libsvm-linear or liblinear.")
-    ] = "libsvm-rbf",
+        str | None,
+        typer.Option(
+            help="libsvm-rbf, libsvm-linear, liblinear, or, for a checkpoint on "
+            "molecules of OGB, ogb (default: that of the run folder, else libsvm-rbf)."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
     num_repeats: Annotated[
         int, typer.Option(help="Cross-validations, with seeds from SEED on.")
@@ -189,16 +194,20 @@ def evaluate(
     ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Score saved embeddings, or the encoder of a checkpoint, by an SVM."""
+    """Score saved embeddings, or the encoder of a checkpoint."""
     with reported_errors(verbose):
         if path.is_dir():
-            path = path / "embeddings.pt"
+            if protocol is None and (path / "config.json").exists():
+                protocol = PretrainConfig(**RunFolder(path).read_config()).protocol
+            # The split of OGB is that of the data set.
+            path /= "checkpoint.pt" if protocol == "ogb" else "embeddings.pt"
         if not path.is_file():
             raise FileNotFoundError(
                 f"'{path}' does not exist; name the folder of a finished run, or its "
                 f"embeddings.pt or checkpoint.pt"
             )
         saved = load_tensors(path)
+        dataset: InMemoryDataset | None = None
         if "state_dict" in saved:
             changes = {"device": device, "root": root, "mirror": mirror}
             config, framework, dataset = restore(
@@ -213,13 +222,17 @@ def evaluate(
                 f"'{path}' holds neither embeddings nor a checkpoint (its keys are "
                 f"{sorted(saved)})"
             )
-        scores = linear_evaluation(
-            embeddings,
-            labels,
-            protocol=protocol,
-            seed=seed,
-            num_repeats=num_repeats,
-            num_folds=num_folds,
+        scores = (
+            scaffold_evaluation(embeddings, dataset)
+            if protocol == "ogb" and dataset is not None
+            else linear_evaluation(
+                embeddings,
+                labels,
+                protocol=protocol or "libsvm-rbf",
+                seed=seed,
+                num_repeats=num_repeats,
+                num_folds=num_folds,
+            )
         )
         print(json.dumps(scores) if as_json else describe(scores))
 
@@ -333,6 +346,9 @@ def announced(dataset: InMemoryDataset) -> InMemoryDataset:
 
 def describe(scores: dict[str, Any]) -> str:
     r"""Puts scores into one line."""
+    if scores["protocol"] == "ogb":
+        value = f"{100 * scores['mean']:.2f}% (validation {100 * scores['valid']:.2f}%)"
+        return f"{scores['metric']} {value}, scaffold split"
     over_seeds = scores["std_over_seeds"]
     return (
         f"accuracy {100 * scores['mean']:.2f}%, "

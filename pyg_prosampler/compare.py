@@ -157,7 +157,7 @@ def to_table(rows: list[dict[str, Any]], title: str, floor: float | None) -> Tab
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("sampler", no_wrap=True)
     for heading in (
-        "accuracy %\n± seeds",
+        f"{rows[0].get('metric', 'accuracy')} %\n± seeds",
         "± folds",
         "similarity\nbatch / all",
         "false neg.\nbatch / floor",
@@ -171,7 +171,7 @@ def to_table(rows: list[dict[str, Any]], title: str, floor: float | None) -> Tab
             f"{100 * row['mean']:.2f} ± {100 * row['std_over_seeds']:.2f}"
             if row["std_over_seeds"] is not None
             else f"{100 * row['mean']:.2f}",
-            f"{100 * row['std_over_folds']:.2f}",
+            _format(row["std_over_folds"], ".2%").rstrip("%"),
             _beside(row.get("similarity"), row.get("similarity_floor")),
             _beside(row.get("false_negative_rate"), floor),
             _format(row.get("sampler_seconds"), ".2f"),
@@ -189,15 +189,16 @@ def _accuracy(runs: dict[int, list[dict[str, Any]]], stage: str) -> dict[str, An
     ]
     means = [score["mean"] for score in scores]
     return {
+        "metric": scores[0].get("metric", "accuracy"),
         "mean": mean(means),
         "std_over_seeds": stdev(means) if len(means) > 1 else None,
-        "std_over_folds": mean(score["std_over_folds"] for score in scores),
+        "std_over_folds": _mean_of(scores, "std_over_folds"),
         "accuracies": means,
     }
 
 
 def _mean_of(epochs: list[dict[str, Any]], key: str) -> float | None:
-    values = [epoch[key] for epoch in epochs if epoch[key] is not None]
+    values = [epoch[key] for epoch in epochs if epoch.get(key) is not None]
     return mean(values) if values else None
 
 

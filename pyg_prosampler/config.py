@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from pyg_prosampler.ogb import is_ogb
 from pyg_prosampler.schedule import LinearDecay, Schedule
 
 SAMPLERS = (
@@ -50,7 +51,11 @@ class PretrainConfig:
     framework or the objective, :obj:`None` stands for it until it is filled in.
     """
 
-    dataset: str = _option("MUTAG", "Name of a TUDataset, such as IMDB-BINARY.")
+    dataset: str = _option(
+        "MUTAG",
+        "Name of a TUDataset, such as IMDB-BINARY, or of molecules of the Open Graph "
+        "Benchmark, such as ogbg-molbace.",
+    )
     root: str = _option("data", "Folder of all data sets.")
     mirror: str | None = _option(
         None,
@@ -157,7 +162,10 @@ class PretrainConfig:
     )
     backend: str = _option("auto", "Backend of the walk: auto, torch_cluster or torch.")
     protocol: str = _option(
-        "libsvm-rbf", "Evaluation protocol: libsvm-rbf, libsvm-linear or liblinear."
+        None,
+        "Evaluation protocol: libsvm-rbf, libsvm-linear, liblinear, or, for molecules "
+        "of OGB only, ogb, a linear probe on their scaffold split (default: ogb for "
+        "these, else libsvm-rbf).",
     )
     num_folds: int = _option(10, "Outer folds of the evaluation.")
     seed: int = _option(0, "Seed of weights, augmentations, batches and folds.")
@@ -170,6 +178,7 @@ class PretrainConfig:
         _check_choice("objective", self.objective, OBJECTIVES)
         _check_choice("sampler", self.sampler, SAMPLERS)
         _check_choice("augmentation", self.augmentation, AUGMENTATIONS)
+        self._fill_in("protocol", "ogb" if is_ogb(self.dataset) else "libsvm-rbf")
         self._check_pair()
         if self.objective != "jsd":
             self._fill_in("temperature", 0.2 if self.objective == "infonce" else 0.5)
@@ -194,7 +203,21 @@ class PretrainConfig:
             object.__setattr__(self, name, value)
 
     def _check_pair(self) -> None:
-        r"""Refuses pairs of framework and objective that make no sense."""
+        r"""Refuses combinations that make no sense."""
+        if self.protocol == "ogb" and not is_ogb(self.dataset):
+            raise ValueError(
+                f"`protocol` 'ogb' is for molecules of the Open Graph Benchmark, which "
+                f"bring a split (got '{self.dataset}'); pass 'libsvm-rbf', say"
+            )
+        if is_ogb(self.dataset) and (
+            self.framework != "graphcl" or self.augmentation == "random4"
+        ):
+            raise ValueError(
+                f"molecules of the Open Graph Benchmark have integer features, which "
+                f"`framework` 'mvgrl' and the masking of `augmentation` 'random4' do "
+                f"not take (got '{self.framework}' and '{self.augmentation}'); pass "
+                f"'graphcl' and 'random2' or 'random3'"
+            )
         if self.objective == "jsd" and self.framework == "graphcl":
             raise ValueError(
                 "`objective` 'jsd' scores nodes of one view against graphs of the "

@@ -12,6 +12,7 @@ from torch_geometric.transforms import BaseTransform, Compose, Constant, OneHotD
 from torch_geometric.utils import cumsum, scatter
 
 from pyg_prosampler.fetch import check_mirror, fetch, is_local
+from pyg_prosampler.ogb import is_ogb, load_ogb
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +34,11 @@ def load_dataset(
     pre_transform: Callable[[Data], Data] | None = None,
 ) -> InMemoryDataset:
     r"""Loads a data set of the `TUDataset <https://arxiv.org/abs/2007.08663>`_
-    collection by its name, *e.g.*, :obj:`"MUTAG"`.
+    collection by its name, *e.g.*, :obj:`"MUTAG"`, or one of the Open Graph
+    Benchmark's molecule data sets, *e.g.*, :obj:`"ogbg-molbace"`, by
+    :meth:`~pyg_prosampler.ogb.load_ogb`.
 
-    The first of these sources that has the data set is used:
+    Of the former, the first of these sources that has the data set is used:
 
     1. the processed or raw files in :obj:`root/name`, as PyG lays them out,
     2. the mirror, if there is one,
@@ -97,6 +100,8 @@ def load_dataset(
     _check_node_features(node_features)
     mirror = check_mirror(mirror)
     root = Path(root).expanduser()
+    if is_ogb(name):
+        return load_ogb(name, root, transform=transform, pre_transform=pre_transform)
     if is_local(root / name, name):
         logger.info("%s: found in '%s'", name, root / name)
     else:

@@ -20,6 +20,7 @@ from pyg_prosampler.build import (
 from pyg_prosampler.config import PretrainConfig
 from pyg_prosampler.encode import encode_dataset
 from pyg_prosampler.evaluation import linear_evaluation
+from pyg_prosampler.ogb import scaffold_evaluation
 from pyg_prosampler.records import RunFolder, weights_digest
 from pyg_prosampler.training import Framework, pretrain
 
@@ -57,13 +58,7 @@ def run(
     def evaluate(stage: str) -> Tensor:
         began = time.perf_counter()
         embeddings = embed_dataset(config, framework, dataset)
-        scores = linear_evaluation(
-            embeddings,
-            labels,
-            protocol=config.protocol,
-            num_folds=config.num_folds,
-            seed=config.seed,
-        )
+        scores = evaluate_embeddings(config, embeddings, dataset)
         run_folder.append(
             {
                 "type": "evaluation",
@@ -105,6 +100,21 @@ def run(
     )
     embeddings = evaluate("trained" if config.num_epochs > 0 else "untrained")
     run_folder.save("embeddings.pt", {"embeddings": embeddings.cpu(), "labels": labels})
+
+
+def evaluate_embeddings(
+    config: PretrainConfig, embeddings: Tensor, dataset: InMemoryDataset
+) -> dict[str, Any]:
+    r"""Scores embeddings by the protocol of a configuration."""
+    if config.protocol == "ogb":
+        return scaffold_evaluation(embeddings, dataset)
+    return linear_evaluation(
+        embeddings,
+        labels_of(dataset),
+        protocol=config.protocol,
+        num_folds=config.num_folds,
+        seed=config.seed,
+    )
 
 
 def embed_dataset(

@@ -24,7 +24,7 @@ def test_record_holds_what_the_run_folder_does(config, tmp_path):
     run(config, load_for(config), tmp_path / "run", evaluate_untrained=False)
     *epochs, evaluation = RunFolder(tmp_path / "run").read_records()
     assert record["mean"] == evaluation["mean"]
-    assert record["fold_scores"] == evaluation["fold_scores"]
+    assert record["evaluation"]["fold_scores"] == evaluation["fold_scores"]
     losses = [epoch["loss"] for epoch in epochs]
     assert [epoch["loss"] for epoch in record["epochs"]] == pytest.approx(losses, 1e-4)
     assert record["config"]["seed"] == config.seed

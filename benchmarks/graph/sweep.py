@@ -98,9 +98,11 @@ def run_once(config: PretrainConfig) -> Record:
         **environment(),
         "seconds": round(seconds, 2),
         "mean": evaluation["mean"],
-        "fold_scores": evaluation["fold_scores"],
-        "chosen_c": evaluation["chosen_c"],
-        "evaluation_seconds": round(evaluation["seconds"], 2),
+        "evaluation": {
+            key: evaluation[key]
+            for key in ("fold_scores", "chosen_c", "metric", "valid", "seconds")
+            if key in evaluation
+        },
         "epochs": list(_compact(epochs)),
     }
 
