@@ -1,6 +1,7 @@
 r"""Linear evaluation: how well frozen embeddings separate the classes."""
 
 import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,21 @@ import torch
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC, LinearSVC
+from threadpoolctl import threadpool_limits
 from torch import Tensor
+
+from pyg_prosampler.svm import RBFMachines
 
 PROTOCOLS = ("libsvm-rbf", "libsvm-linear", "liblinear")
 
 C_GRID = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 _NUM_INNER_FOLDS = 5
+# Beyond, LIBSVM computes kernels by itself.
+_MAX_KERNEL_BYTES = 4 * 2**30
+
+Scorer = Callable[[NDArray[Any], NDArray[Any], Sequence[float]], list[float]]
 
 
 def linear_evaluation(
@@ -79,18 +87,31 @@ def linear_evaluation(
     )
     if num_repeats < 1:
         raise ValueError(f"`num_repeats` should be at least 1 (got {num_repeats})")
+    num_jobs = num_jobs or _num_cores()
+    score = _scorer(protocol, features, targets, num_jobs)
     seeds = list(range(seed, seed + num_repeats))
-    splits = [
+    outer = [
         (train, test, repeat)
         for repeat in seeds
-        for train, test in _folds(num_folds, repeat).split(features, targets)
+        for train, test in _split(targets, num_folds, repeat)
     ]
-    # LIBSVM and LIBLINEAR let go of the interpreter lock, so threads will do.
-    results = Parallel(n_jobs=num_jobs or _num_cores(), prefer="threads")(
-        delayed(_score_fold)(features, targets, train, test, protocol, repeat)
-        for train, test, repeat in splits
-    )
-    scores, chosen_c = np.array(results).T.reshape(2, num_repeats, num_folds)
+    inner = [
+        (train[fitted], train[validated])
+        for train, _, repeat in outer
+        for fitted, validated in _split(targets[train], _NUM_INNER_FOLDS, repeat)
+    ]
+    # LIBSVM and LIBLINEAR let go of the interpreter lock, so threads will do, and
+    # the threads of the linear algebra would only get in their way.
+    with threadpool_limits(1), Parallel(num_jobs, prefer="threads") as parallel:
+        accuracies = parallel(delayed(score)(*split, C_GRID) for split in inner)
+        means = np.reshape(accuracies, (len(outer), _NUM_INNER_FOLDS, -1)).mean(axis=1)
+        # The first of several that are best.
+        best = [C_GRID[index] for index in means.argmax(axis=1)]
+        finals = parallel(
+            delayed(score)(train, test, [c])
+            for (train, test, _), c in zip(outer, best, strict=True)
+        )
+    scores, chosen_c = np.reshape([np.ravel(finals), best], (2, num_repeats, num_folds))
     return {
         "protocol": protocol,
         "mean": float(scores.mean()),
@@ -152,35 +173,47 @@ def check_evaluation(
     return features, targets
 
 
-def _score_fold(
-    features: NDArray[Any],
-    targets: NDArray[Any],
-    train: NDArray[Any],
-    test: NDArray[Any],
-    protocol: str,
-    seed: int,
-) -> tuple[float, float]:
-    search = GridSearchCV(
-        _classifier(protocol, seed),
-        {"C": list(C_GRID)},
-        scoring="accuracy",
-        cv=_folds(_NUM_INNER_FOLDS, seed),
-    )
-    search.fit(features[train], targets[train])
-    return search.score(features[test], targets[test]), search.best_params_["C"]
-
-
-def _classifier(protocol: str, seed: int) -> ClassifierMixin:
+def _scorer(
+    protocol: str, features: NDArray[Any], targets: NDArray[Any], num_jobs: int
+) -> Scorer:
     if protocol == "libsvm-rbf":
-        return SVC()
+        # The distances, and a kernel in every thread.
+        if 8 * len(features) ** 2 * (1 + num_jobs) <= _MAX_KERNEL_BYTES:
+            return RBFMachines(features, targets)
+        return _Machines(lambda c: SVC(C=c), features, targets)
     if protocol == "libsvm-linear":
-        return SVC(kernel="linear")
+        return _Machines(lambda c: SVC(C=c, kernel="linear"), features, targets)
     # The primal problem converges where coordinate descent on the dual does not.
-    return LinearSVC(dual=False, random_state=seed)
+    return _Machines(lambda c: LinearSVC(C=c, dual=False), features, targets)
 
 
-def _folds(num_folds: int, seed: int) -> StratifiedKFold:
-    return StratifiedKFold(num_folds, shuffle=True, random_state=seed)
+class _Machines:
+    r"""The accuracies of any classifier on subsets of the same points."""
+
+    def __init__(
+        self,
+        make: Callable[[float], ClassifierMixin],
+        features: NDArray[Any],
+        targets: NDArray[Any],
+    ) -> None:
+        self.make, self.features, self.targets = make, features, targets
+
+    def __call__(
+        self, train: NDArray[Any], test: NDArray[Any], c_values: Sequence[float]
+    ) -> list[float]:
+        return [
+            self.make(c)
+            .fit(self.features[train], self.targets[train])
+            .score(self.features[test], self.targets[test])
+            for c in c_values
+        ]
+
+
+def _split(
+    targets: NDArray[Any], num_folds: int, seed: int
+) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
+    return folds.split(targets, targets)
 
 
 def _to_array(values: Tensor | ArrayLike) -> NDArray[Any]:
