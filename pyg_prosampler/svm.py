@@ -21,8 +21,9 @@ class RBFMachines:
     What all subsets share, the squared distances, is computed once; what all
     :math:`C` share, the kernel :math:`\exp(-\gamma \lVert x - x' \rVert^2)` with
     the :math:`\gamma` of a subset, is computed once for each. LIBSVM then takes
-    the same steps as from features, since it rounds kernels to 32 bits, and is
-    asked to predict nothing but what rounding could decide.
+    the same steps as from features, since it rounds kernels to 32 bits. All
+    :math:`C` predict by one matrix product; what rounding could decide is left to
+    a plain :class:`~sklearn.svm.SVC`.
 
     Calls need :obj:`8 * len(train) * (len(train) + len(test))` bytes each, beside
     the :math:`8 N^2` bytes of the distances, and may run in several threads.
@@ -44,8 +45,7 @@ class RBFMachines:
         the accuracies on the points :obj:`test`.
         """
         kernel = self._kernel(np.concatenate([train, test]), train)
-        test_kernel = kernel[len(train) :]
-        # The settings of scikit-learn belong to a thread. There is nothing to check.
+        # Settings of scikit-learn belong to a thread; these spare checks at each C.
         with config_context(assume_finite=True, skip_parameter_validation=True):
             machines = [
                 SVC(C=c, kernel="precomputed", cache_size=_CACHE_MEGABYTES).fit(
@@ -53,8 +53,12 @@ class RBFMachines:
                 )
                 for c in c_values
             ]
-            predictions = predict(machines, test_kernel)
-        return [float(np.mean(labels == self.targets[test])) for labels in predictions]
+            labels, unsure = predict(machines, kernel[len(train) :])
+            for c, answers, ask in zip(c_values, labels, unsure, strict=True):
+                if ask.any():
+                    plain = SVC(C=c).fit(self.features[train], self.targets[train])
+                    answers[ask] = plain.predict(self.features[test[ask]])
+        return (labels == self.targets[test]).mean(axis=1).tolist()
 
     def _kernel(self, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
         variance = self.features[columns].var()
@@ -81,39 +85,36 @@ def squared_distances(features: NDArray[Any]) -> NDArray[Any]:
     return distances
 
 
-def predict(machines: Sequence[SVC], kernel: NDArray[Any]) -> list[NDArray[Any]]:
-    r"""The predictions of machines with precomputed kernels that were fitted on the
-    same points, from one matrix product.
+def predict(
+    machines: Sequence[SVC], kernel: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    r"""The predictions of :math:`M` machines with precomputed kernels that were
+    fitted on the same points, and which of them are within rounding of another.
 
     Args:
         machines (list[SVC]): The machines.
-        kernel (array): The kernel :math:`[N, N_{\textrm{train}}]` between the
-            points that are predicted and the ones of the training.
+        kernel (array): The kernel :math:`[N, N_{\textrm{train}}]`, at most 1, between
+            the points that are predicted and the ones of the training.
+
+    Returns:
+        tuple: The classes :math:`[M, N]`, and as booleans :math:`[M, N]` what is
+        not sure.
     """
     pairs = [_decision_weights(machine, kernel.shape[1]) for machine in machines]
-    weights = np.stack([weights for weights, _ in pairs])  # [machine, pair, train]
-    intercepts = np.stack([intercepts for _, intercepts in pairs])[..., None]
-    decisions = weights @ kernel.T + intercepts  # [machine, pair, N]
-    # Sums of the same terms in another order differ by no more than this.
-    magnitudes = abs(weights).sum(axis=-1, keepdims=True) * abs(kernel).max(initial=0)
-    rounding = (
-        4 * np.finfo(float).eps * kernel.shape[1] * (magnitudes + abs(intercepts))
-    )
-    predictions = []
-    for machine, decision, unsure in zip(
-        machines, decisions, (abs(decisions) <= rounding).any(axis=1), strict=True
-    ):
-        labels = machine.classes_[_vote(decision, len(machine.classes_))]
-        if unsure.any():
-            labels[unsure] = machine.predict(kernel[unsure])
-        predictions.append(labels)
-    return predictions
+    weights = np.stack([weights for weights, _ in pairs])  # [M, pairs, N_train]
+    offsets = np.stack([offsets for _, offsets in pairs])[..., None]
+    decisions = weights @ kernel.T + offsets  # [M, pairs, N]
+    magnitudes = abs(weights).sum(axis=-1, keepdims=True) + abs(offsets)
+    rounding = 4 * kernel.shape[1] * np.finfo(float).eps * magnitudes
+    classes = machines[0].classes_
+    labels = classes[_vote(decisions, len(classes))]
+    return labels, (abs(decisions) <= rounding).any(axis=1)
 
 
 def _decision_weights(
     machine: SVC, num_train: int
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    r"""The weights :math:`[P, N_{\textrm{train}}]` and intercepts :math:`[P]` of the
+    r"""The weights :math:`[P, N_{\textrm{train}}]` and offsets :math:`[P]` of the
     decisions between all pairs of classes, positive for the first of the two.
     """
     num_classes = len(machine.classes_)
@@ -129,11 +130,13 @@ def _decision_weights(
 
 
 def _vote(decisions: NDArray[Any], num_classes: int) -> NDArray[Any]:
-    r"""The class with the most votes, the first of several, as LIBSVM does."""
-    votes = np.zeros((num_classes, decisions.shape[1]), dtype=int)
-    for wins, (i, j) in zip(
-        decisions > 0, combinations(range(num_classes), 2), strict=True
-    ):
-        votes[i] += wins
-        votes[j] += ~wins
-    return votes.argmax(axis=0)
+    r"""The classes :math:`[M, N]` with the most votes, the first of several, as in
+    LIBSVM, by decisions :math:`[M, P, N]`.
+    """
+    num_machines, _, num_points = decisions.shape
+    votes = np.zeros((num_machines, num_classes, num_points), dtype=int)
+    for pair, (i, j) in enumerate(combinations(range(num_classes), 2)):
+        wins = decisions[:, pair] > 0
+        votes[:, i] += wins
+        votes[:, j] += ~wins
+    return votes.argmax(axis=1)

@@ -1,37 +1,33 @@
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score
-from sklearn.model_selection import StratifiedKFold
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC, LinearSVC
 
-from pyg_prosampler import linear_evaluation
-from pyg_prosampler.evaluation import PROTOCOLS
+from pyg_prosampler import evaluation, linear_evaluation
+from pyg_prosampler.build import build_framework, labels_of, load_for
+from pyg_prosampler.config import PretrainConfig
+from pyg_prosampler.encode import encode_dataset
+from pyg_prosampler.evaluation import C_GRID, PROTOCOLS
 
 
-def reference(features, labels, make, seed, num_folds=10):
-    r"""The protocol in plain loops."""
+def reference(features, labels, model, seed, num_folds=10):
+    r"""The protocol as one writes it with scikit-learn."""
     scores, chosen = [], []
-    outer = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
-    for train, test in outer.split(features, labels):
-        best = (-1.0, None)
-        for c in (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3):
-            inner = StratifiedKFold(5, shuffle=True, random_state=seed)
-            accuracies = [
-                accuracy_score(
-                    labels[train][b],
-                    make(c)
-                    .fit(features[train][a], labels[train][a])
-                    .predict(features[train][b]),
-                )
-                for a, b in inner.split(features[train], labels[train])
-            ]
-            if np.mean(accuracies) > best[0]:
-                best = (np.mean(accuracies), c)
-        chosen.append(best[1])
-        model = make(best[1]).fit(features[train], labels[train])
-        scores.append(accuracy_score(labels[test], model.predict(features[test])))
+    for train, test in folds(num_folds, seed).split(features, labels):
+        search = GridSearchCV(model, {"C": C_GRID}, cv=folds(5, seed))
+        search.fit(features[train], labels[train])
+        scores.append(search.score(features[test], labels[test]))
+        chosen.append(search.best_params_["C"])
     return scores, chosen
+
+
+def folds(number, seed):
+    return StratifiedKFold(number, shuffle=True, random_state=seed)
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +40,69 @@ def data():
 
 
 @pytest.mark.parametrize(
-    ("protocol", "make"),
+    ("protocol", "model"),
     [
-        ("libsvm-rbf", lambda c: SVC(C=c)),
-        ("libsvm-linear", lambda c: SVC(C=c, kernel="linear")),
-        ("liblinear", lambda c: LinearSVC(C=c, dual=False)),
+        ("libsvm-rbf", SVC()),
+        ("libsvm-linear", SVC(kernel="linear")),
+        ("liblinear", LinearSVC(dual=False)),
     ],
 )
-def test_equals_reference(data, protocol, make):
+def test_equals_reference(data, protocol, model):
     embeddings, labels = data
     found = linear_evaluation(embeddings, labels, protocol=protocol, seed=3)
-    scores, chosen = reference(embeddings.numpy(), labels.numpy(), make, seed=3)
+    scores, chosen = reference(embeddings.numpy(), labels.numpy(), model, seed=3)
     assert found["fold_scores"] == [scores]
     assert found["chosen_c"] == [chosen]
     assert found["mean"] == pytest.approx(np.mean(scores))
     assert found["std_over_folds"] == pytest.approx(np.std(scores, ddof=1))
     assert found["std_over_seeds"] is None
     assert found["protocol"] == protocol
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("grakel") is None, reason="grakel is not installed"
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equals_reference_on_real_embeddings(tmp_path, dtype):
+    config = PretrainConfig(dataset="MUTAG", root=str(tmp_path))
+    dataset = load_for(config)
+    encoder = build_framework(config, dataset).embed
+    embeddings, labels = encode_dataset(encoder, dataset), labels_of(dataset)
+    embeddings = embeddings.to(dtype)
+    found = linear_evaluation(embeddings, labels, seed=1, num_folds=5)
+    scores, chosen = reference(embeddings.numpy(), labels.numpy(), SVC(), 1, 5)
+    assert found["fold_scores"] == [scores]
+    assert found["chosen_c"] == [chosen]
+
+
+@given(st.integers(0, 2**16), st.integers(2, 3), st.sampled_from([1, 2, 50]))
+@settings(max_examples=5)
+def test_equals_reference_where_c_ties(seed, num_classes, num_values):
+    generator = np.random.default_rng(seed)
+    features = generator.integers(num_values, size=(30, 2)).astype(np.float32)
+    labels = np.arange(30) % num_classes
+    found = linear_evaluation(features, labels, seed=seed, num_folds=2)
+    scores, chosen = reference(features, labels, SVC(), seed, num_folds=2)
+    assert found["fold_scores"] == [scores]
+    assert found["chosen_c"] == [chosen]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_any_labels(data, protocol):
+    embeddings, labels = data
+    names = np.array(["one", "two", "three"])
+    found = linear_evaluation(embeddings, names[labels], protocol=protocol, num_folds=3)
+    order = torch.from_numpy(names.argsort().argsort())
+    assert found == linear_evaluation(
+        embeddings, order[labels], protocol=protocol, num_folds=3
+    )
+
+
+def test_too_many_points_for_kernels(data, monkeypatch):
+    expected = linear_evaluation(*data, num_folds=5)
+    monkeypatch.setattr(evaluation, "_MAX_KERNEL_BYTES", 8 * 60**2)
+    monkeypatch.setattr(evaluation, "RBFMachines", None)
+    assert linear_evaluation(*data, num_folds=5) == expected
 
 
 def test_repeats_are_seeded_one_by_one(data):
