@@ -6,21 +6,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from pyg_prosampler.svm import RBFMachines
+from pyg_prosampler.svm import Machines, RBFMachines
 
 PROTOCOLS = ("libsvm-rbf", "libsvm-linear", "liblinear")
 
 C_GRID = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 _NUM_INNER_FOLDS = 5
-# Beyond, LIBSVM computes kernels by itself.
+# Beyond, LIBSVM computes kernels row by row from the features, and forgets them.
 _MAX_KERNEL_BYTES = 4 * 2**30
 
 Scorer = Callable[[NDArray[Any], NDArray[Any], Sequence[float]], list[float]]
@@ -87,7 +86,7 @@ def linear_evaluation(
     )
     if num_repeats < 1:
         raise ValueError(f"`num_repeats` should be at least 1 (got {num_repeats})")
-    num_jobs = num_jobs or _num_cores()
+    num_jobs = effective_n_jobs(num_jobs or _num_cores())
     score = _scorer(protocol, features, targets, num_jobs)
     seeds = list(range(seed, seed + num_repeats))
     outer = [
@@ -176,37 +175,18 @@ def check_evaluation(
 def _scorer(
     protocol: str, features: NDArray[Any], targets: NDArray[Any], num_jobs: int
 ) -> Scorer:
+    r"""What fits on some points and returns the accuracies on others, given both as
+    indices and the values of :math:`C`.
+    """
     if protocol == "libsvm-rbf":
         # The distances, and a kernel in every thread.
         if 8 * len(features) ** 2 * (1 + num_jobs) <= _MAX_KERNEL_BYTES:
             return RBFMachines(features, targets)
-        return _Machines(lambda c: SVC(C=c), features, targets)
+        return Machines(lambda c: SVC(C=c), features, targets)
     if protocol == "libsvm-linear":
-        return _Machines(lambda c: SVC(C=c, kernel="linear"), features, targets)
+        return Machines(lambda c: SVC(C=c, kernel="linear"), features, targets)
     # The primal problem converges where coordinate descent on the dual does not.
-    return _Machines(lambda c: LinearSVC(C=c, dual=False), features, targets)
-
-
-class _Machines:
-    r"""The accuracies of any classifier on subsets of the same points."""
-
-    def __init__(
-        self,
-        make: Callable[[float], ClassifierMixin],
-        features: NDArray[Any],
-        targets: NDArray[Any],
-    ) -> None:
-        self.make, self.features, self.targets = make, features, targets
-
-    def __call__(
-        self, train: NDArray[Any], test: NDArray[Any], c_values: Sequence[float]
-    ) -> list[float]:
-        return [
-            self.make(c)
-            .fit(self.features[train], self.targets[train])
-            .score(self.features[test], self.targets[test])
-            for c in c_values
-        ]
+    return Machines(lambda c: LinearSVC(C=c, dual=False), features, targets)
 
 
 def _split(

@@ -1,22 +1,53 @@
-r"""Support vector machines on many subsets of the same points, with the very scores
-of scikit-learn's, and sooner."""
+r"""Support vector machines on many subsets of the same points: scikit-learn's scores,
+sooner.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import config_context
+from sklearn.base import ClassifierMixin
 from sklearn.svm import SVC
 
 _BLOCK_ROWS = 32
-_CACHE_MEGABYTES = 1000
+
+
+class Machines:
+    r"""The accuracies of classifiers on subsets of the same points, one by one.
+
+    Args:
+        make (Callable): Makes the classifier with a given :math:`C`.
+        features (array): The points :math:`[N, d]`.
+        targets (array): Their classes :math:`[N]`.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[float], ClassifierMixin],
+        features: NDArray[Any],
+        targets: NDArray[Any],
+    ) -> None:
+        self.make = make
+        self.features = features
+        self.targets = targets
+
+    def __call__(
+        self, train: NDArray[Any], test: NDArray[Any], c_values: Sequence[float]
+    ) -> list[float]:
+        r"""Fits on the points :obj:`train` with each of the :math:`C` and returns
+        the accuracies on the points :obj:`test`.
+        """
+        fitted = self.features[train], self.targets[train]
+        asked = self.features[test], self.targets[test]
+        return [self.make(c).fit(*fitted).score(*asked) for c in c_values]
 
 
 class RBFMachines:
-    r"""The accuracies of :class:`~sklearn.svm.SVC` (RBF kernel,
-    :obj:`gamma="scale"`) on subsets of the same points.
+    r"""The accuracies that :class:`Machines` finds for :class:`~sklearn.svm.SVC`
+    (RBF kernel, :obj:`gamma="scale"`), in less time.
 
     What all subsets share, the squared distances, is computed once; what all
     :math:`C` share, the kernel :math:`\exp(-\gamma \lVert x - x' \rVert^2)` with
@@ -25,8 +56,9 @@ class RBFMachines:
     :math:`C` predict by one matrix product; what rounding could decide is left to
     a plain :class:`~sklearn.svm.SVC`.
 
-    Calls need :obj:`8 * len(train) * (len(train) + len(test))` bytes each, beside
-    the :math:`8 N^2` bytes of the distances, and may run in several threads.
+    Beside the :math:`8 N^2` bytes of the distances, a call needs
+    :obj:`8 * len(train) * (len(train) + len(test))` bytes and the 200 MB of
+    LIBSVM's own cache at most. Calls may run in several threads.
 
     Args:
         features (array): The points :math:`[N, d]`.
@@ -41,14 +73,12 @@ class RBFMachines:
     def __call__(
         self, train: NDArray[Any], test: NDArray[Any], c_values: Sequence[float]
     ) -> list[float]:
-        r"""Fits on the points :obj:`train` with each of the :math:`C` and returns
-        the accuracies on the points :obj:`test`.
-        """
+        r"""See :class:`Machines`."""
         kernel = self._kernel(np.concatenate([train, test]), train)
         # Settings of scikit-learn belong to a thread; these spare checks at each C.
         with config_context(assume_finite=True, skip_parameter_validation=True):
             machines = [
-                SVC(C=c, kernel="precomputed", cache_size=_CACHE_MEGABYTES).fit(
+                SVC(C=c, kernel="precomputed").fit(
                     kernel[: len(train)], self.targets[train]
                 )
                 for c in c_values
