@@ -50,6 +50,12 @@ def linear_evaluation(
     * :obj:`"libsvm-linear"`: the same with a linear kernel;
     * :obj:`"liblinear"`: :class:`~sklearn.svm.LinearSVC`, as MVGRL uses.
 
+    Scores are those of scikit-learn's
+    :class:`~sklearn.model_selection.GridSearchCV` on every outer fold. For
+    :obj:`"libsvm-rbf"`, :class:`~pyg_prosampler.svm.RBFMachines` finds them in less
+    time as long as its distances and the kernels of all threads, :math:`8 N^2`
+    bytes each at most, fit in 4 GiB.
+
     Args:
         embeddings (torch.Tensor or array): The embeddings :math:`[N, d]`.
         labels (torch.Tensor or array): The class labels :math:`[N]`.
