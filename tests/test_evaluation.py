@@ -99,7 +99,9 @@ def test_any_labels(data, protocol):
 
 
 def test_too_many_points_for_kernels(data, monkeypatch):
-    expected = linear_evaluation(*data, num_folds=5)
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "Machines", None)
+        expected = linear_evaluation(*data, num_folds=5)
     monkeypatch.setattr(evaluation, "_MAX_KERNEL_BYTES", 8 * 60**2)
     monkeypatch.setattr(evaluation, "RBFMachines", None)
     assert linear_evaluation(*data, num_folds=5) == expected
