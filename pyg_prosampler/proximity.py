@@ -1,15 +1,29 @@
 r"""Proximity graphs: who is near whom in embedding space."""
 
+import functools
 import warnings
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 from torch_geometric.data import Data
 
-# Scores, random draws and masks of one block of rows stay below this many
-# elements each; there are up to six of 8 bytes at a time.
-_BLOCK_ELEMENTS = 1 << 21
+from pyg_prosampler.candidates import draw_candidates, nearest, numpy_generator
+
+CANDIDATES = ("auto", "independent", "shared")
+# "auto" lets rows share candidates from so many nodes on.
+_SHARED_FROM = 50_000
+# The most rows that share their candidates; and no more than an eighth of these, since
+# in-degrees would spread visibly more.
+_SHARED_ROWS = 128
+# A block of scores should stay in the cache, if that leaves rows enough for a fast
+# product, and has to stay below the last number.
+_BLOCK_ELEMENTS, _BLOCK_ROWS, _MAX_ELEMENTS = 1 << 18, 64, 1 << 22
+# How much longer a single inner product takes than one out of a matrix product.
+_SINGLE_COST = 3.5
+_LEAST = -2.0  # Less than any cosine.
 
 
 def proximity_graph(
@@ -17,6 +31,7 @@ def proximity_graph(
     num_candidates: int,
     num_neighbors: int,
     *,
+    candidates: str = "auto",
     generator: Generator | None = None,
 ) -> Data:
     r"""Builds the proximity graph of the `"ProSampler"
@@ -32,8 +47,19 @@ def proximity_graph(
     With :math:`M \geq N - 1` this is the exact :meth:`knn_graph`, with
     :math:`M = K` a random graph.
 
-    The work is done in blocks of rows, so that memory beyond inputs and
-    outputs stays below 200 MiB for up to two million instances.
+    With :obj:`candidates="independent"`, sets of candidates are independent, and
+    cost grows with :math:`N \min(M, N)` inner products. These come from products of
+    whole blocks of rows while :math:`N` is a few times :math:`M`, and one by one,
+    from scattered memory, beyond. Memory beyond inputs, outputs and the normalised
+    embeddings stays below 200 MiB for up to two million instances.
+
+    With :obj:`candidates="shared"`, nothing but matrix products is left, and memory
+    is read in order. Every instance still draws its :math:`M` candidates uniformly
+    among all others, without replacement; but not independently of other instances:
+    random groups of up to 128 share their candidates, and so do, in part, groups that
+    follow each other, since candidates slide along one random order of all
+    instances. Everybody is a candidate equally often, up to 128 times. The graph looks
+    alike: neighbours are as similar, in-degrees spread as much, and walks get as far.
 
     Args:
         embeddings (torch.Tensor): The embeddings :math:`[N, d]`, of any
@@ -42,6 +68,9 @@ def proximity_graph(
         num_candidates (int): The number of candidates :math:`M`. More than
             :math:`N - 1` are clipped, with a warning.
         num_neighbors (int): The number of neighbours :math:`K \leq M`.
+        candidates (str, optional): Whether sets of candidates are
+            :obj:`"independent"` or :obj:`"shared"` by groups of instances.
+            (default: :obj:`"auto"`, the former for fewer than 50000 instances)
         generator (torch.Generator, optional): Where the candidates are drawn
             from; it may live on another device than the embeddings.
             (default: :obj:`None`, the global generator)
@@ -54,7 +83,8 @@ def proximity_graph(
 
     Raises:
         ValueError: If the embeddings are not a finite floating-point matrix,
-            if :math:`M < 1` or if :math:`K` is not in :math:`[1, M]`.
+            if :math:`M < 1`, if :math:`K` is not in :math:`[1, M]` or if
+            :obj:`candidates` is unknown.
 
     Example:
         >>> embeddings = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
@@ -63,21 +93,71 @@ def proximity_graph(
         [[0, 1, 2], [1, 0, 1]]
     """
     check_embeddings(embeddings)
+    check_candidates(candidates)
     num_nodes = embeddings.size(0)
     num_candidates, num_neighbors = check_dials(
         num_nodes, num_candidates, num_neighbors
     )
     if num_candidates >= num_nodes - 1:
         return knn_graph(embeddings, num_neighbors)
+    if candidates == "auto":
+        candidates = "shared" if num_nodes >= _SHARED_FROM else "independent"
+    build = _from_shared if candidates == "shared" else _from_independent
+    rng = numpy_generator(generator)
+    return build(embeddings, num_candidates, num_neighbors, rng)
 
+
+def _from_independent(
+    embeddings: Tensor,
+    num_candidates: int,
+    num_neighbors: int,
+    rng: np.random.Generator,
+) -> Data:
     vectors = _normalize(embeddings)
-    col, weight = _empty_edges(vectors, num_neighbors)
-    for rows in _row_blocks(num_nodes, embeddings.device):
-        candidates = draw_candidates(rows, num_nodes, num_candidates, generator)
-        scores = (vectors[rows] @ vectors.t()).gather(1, candidates)
-        weight[rows], best = scores.topk(num_neighbors, dim=1)
-        col[rows] = candidates.gather(1, best)
-    return _to_data(col, weight)
+    num_nodes = vectors.size(0)
+    edge_index, weight = _empty_edges(vectors, num_neighbors)
+    in_blocks = num_nodes < _SINGLE_COST * num_candidates
+    for rows in _row_blocks(num_nodes):
+        drawn = draw_candidates(
+            np.arange(rows.start, rows.stop), num_nodes, num_candidates, rng
+        )
+        candidates = torch.from_numpy(drawn).to(vectors.device)
+        if in_blocks:
+            scores = (vectors[rows] @ vectors.t()).gather(1, candidates)
+        else:
+            scores = _scores_at(vectors[rows], vectors, candidates)
+        weight[rows], best = nearest(scores, num_neighbors)
+        edge_index[1, rows] = candidates.gather(1, best)
+    return _to_data(edge_index, weight)
+
+
+def _from_shared(
+    embeddings: Tensor,
+    num_candidates: int,
+    num_neighbors: int,
+    rng: np.random.Generator,
+) -> Data:
+    num_nodes, device = embeddings.size(0), embeddings.device
+    # One place more than there are candidates, since a row's own may be among them;
+    # and the order goes on from its beginning.
+    width = num_candidates + 1
+    order = torch.from_numpy(rng.permutation(num_nodes)).to(device)
+    order = torch.cat([order, order[:width]])
+    vectors = _normalize(embeddings, order)
+    groups = torch.from_numpy(rng.permutation(num_nodes)).to(device)
+    edge_index, weight = _empty_edges(vectors, num_neighbors, num_nodes)
+    size = min(_SHARED_ROWS, max(16, num_candidates // 8))
+    for begin in range(0, num_nodes, size):
+        places = groups[begin : begin + size]
+        scores = vectors[places] @ vectors[begin : begin + width].t()
+        # Its own place, or the one too many.
+        own = ((places - begin) % num_nodes).clamp(max=num_candidates)
+        scores.scatter_(1, own.view(-1, 1), _LEAST)
+        rows = order[places]
+        values, best = nearest(scores, num_neighbors)
+        weight.index_copy_(0, rows, values)
+        edge_index[1].index_copy_(0, rows, order[begin : begin + width][best])
+    return _to_data(edge_index, weight)
 
 
 def knn_graph(embeddings: Tensor, num_neighbors: int) -> Data:
@@ -108,53 +188,12 @@ def knn_graph(embeddings: Tensor, num_neighbors: int) -> Data:
     num_neighbors = min(num_neighbors, num_nodes - 1)
 
     vectors = _normalize(embeddings)
-    col, weight = _empty_edges(vectors, num_neighbors)
-    for rows in _row_blocks(num_nodes, embeddings.device):
+    edge_index, weight = _empty_edges(vectors, num_neighbors)
+    for rows in _row_blocks(num_nodes):
         scores = vectors[rows] @ vectors.t()
-        scores[torch.arange(rows.numel(), device=rows.device), rows] = -torch.inf
-        weight[rows], col[rows] = scores.topk(num_neighbors, dim=1)
-    return _to_data(col, weight)
-
-
-def draw_candidates(
-    rows: Tensor, num_nodes: int, num_candidates: int, generator: Generator | None
-) -> Tensor:
-    r"""Draws :math:`M` distinct nodes other than itself for every row, every
-    set of :math:`M` equally likely.
-
-    Args:
-        rows (torch.Tensor): The nodes that draw :math:`[R]`.
-        num_nodes (int): The number of nodes :math:`N > M` to draw from.
-        num_candidates (int): The number of candidates :math:`M`.
-        generator (torch.Generator, optional): The source of randomness.
-
-    Returns:
-        torch.Tensor: The candidates :math:`[R, M]`, ascending in every row.
-    """
-    # Drawing what to leave out is cheaper when more than half is wanted.
-    complement = num_candidates > (num_nodes - 1) // 2
-    wanted = num_nodes - 1 - num_candidates if complement else num_candidates
-    source = rows.device if generator is None else generator.device
-    drawn = torch.zeros(rows.numel(), num_nodes, dtype=torch.bool, device=rows.device)
-    own = torch.arange(rows.numel(), device=rows.device)
-
-    # Draw, in every round, exactly as many as a row still lacks and forget
-    # repeated values: the sets are those of sequential drawing.
-    missing = torch.full_like(rows, wanted)
-    while (width := int(missing.max())) > 0:
-        draws = torch.randint(
-            num_nodes - 1, (rows.numel(), width), generator=generator, device=source
-        ).to(rows.device)
-        draws += draws >= rows.view(-1, 1)  # Skip the row's own node.
-        lacking = torch.arange(width, device=rows.device) < missing.view(-1, 1)
-        # Rows that lack fewer repeat their own node, which is cleared below.
-        drawn.scatter_(1, torch.where(lacking, draws, rows.view(-1, 1)), True)
-        drawn[own, rows] = False
-        missing = wanted - drawn.sum(dim=1)
-    if complement:
-        drawn = ~drawn
-        drawn[own, rows] = False
-    return drawn.nonzero()[:, 1].view(rows.numel(), num_candidates)
+        scores[:, rows].fill_diagonal_(_LEAST)
+        weight[rows], edge_index[1, rows] = nearest(scores, num_neighbors)
+    return _to_data(edge_index, weight)
 
 
 def check_embeddings(embeddings: Tensor) -> None:
@@ -171,6 +210,8 @@ def check_embeddings(embeddings: Tensor) -> None:
             f"`embeddings` should have at least 2 rows to find neighbours "
             f"(got {embeddings.size(0)})"
         )
+    if bool(embeddings.sum().isfinite()):  # The quick way; it may overflow, though.
+        return
     bad = (~embeddings.isfinite().all(dim=1)).nonzero().view(-1)
     if bad.numel() > 0:
         shown = ", ".join(map(str, bad[:10].tolist()))
@@ -209,29 +250,71 @@ def check_dials(
     return min(num_candidates, num_nodes - 1), min(num_neighbors, num_nodes - 1)
 
 
-def _normalize(embeddings: Tensor) -> Tensor:
+def check_candidates(candidates: str) -> None:
+    r"""Raises an error unless it is a known way to draw candidates."""
+    if candidates not in CANDIDATES:
+        raise ValueError(
+            f"`candidates` should be one of {CANDIDATES} (got '{candidates}')"
+        )
+
+
+def _normalize(embeddings: Tensor, order: Tensor | None = None) -> Tensor:
+    r"""Returns the rows at length 1, in float32 at least, in another order if any."""
+    embeddings = embeddings.detach()
+    if order is not None:
+        embeddings = embeddings[order]
     if embeddings.dtype in (torch.float16, torch.bfloat16):
         embeddings = embeddings.float()
-    return F.normalize(embeddings.detach(), dim=1)
+    return F.normalize(embeddings, dim=1)
 
 
-def _row_blocks(num_nodes: int, device: torch.device) -> tuple[Tensor, ...]:
-    block_size = max(1, _BLOCK_ELEMENTS // num_nodes)
-    return torch.arange(num_nodes, device=device).split(block_size)
+def _row_blocks(num_nodes: int) -> Iterator[slice]:
+    size = max(_BLOCK_ELEMENTS // num_nodes, _BLOCK_ROWS)
+    size = max(1, min(size, _MAX_ELEMENTS // num_nodes))
+    for begin in range(0, num_nodes, size):
+        yield slice(begin, min(begin + size, num_nodes))
 
 
-def _empty_edges(vectors: Tensor, num_neighbors: int) -> tuple[Tensor, Tensor]:
+def _scores_at(rows: Tensor, vectors: Tensor, columns: Tensor) -> Tensor:
+    r"""Returns the inner products of every row with those columns :math:`[R, M]`,
+    one by one and without gathering vectors.
+    """
+    _silence_beta_warning()
+    pattern = torch.sparse_csr_tensor(
+        torch.arange(rows.size(0) + 1, device=rows.device) * columns.size(1),
+        columns.reshape(-1),
+        torch.zeros(columns.numel(), dtype=rows.dtype, device=rows.device),
+        (rows.size(0), vectors.size(0)),
+        check_invariants=False,
+    )
+    scores = torch.sparse.sampled_addmm(pattern, rows, vectors.t(), beta=0.0)
+    return scores.values().view_as(columns)
+
+
+@functools.cache
+def _silence_beta_warning() -> None:
+    # Which is given once, to the first compressed sparse tensor.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        torch.eye(1).to_sparse_csr()
+
+
+def _empty_edges(
+    vectors: Tensor, num_neighbors: int, num_nodes: int | None = None
+) -> tuple[Tensor, Tensor]:
+    r"""Returns edges :math:`[2, N, K]` that know their source, and their weights."""
     # Beforehand, so that blocks leave nothing between their temporaries, which
     # would keep the allocator from reusing their memory.
-    shape = vectors.size(0), num_neighbors
-    return vectors.new_empty(shape, dtype=torch.long), vectors.new_empty(shape)
+    num_nodes = vectors.size(0) if num_nodes is None else num_nodes
+    weight = vectors.new_empty(num_nodes, num_neighbors)
+    edge_index = torch.empty(2, *weight.shape, dtype=torch.long, device=vectors.device)
+    edge_index[0] = torch.arange(num_nodes, device=vectors.device).view(-1, 1)
+    return edge_index, weight
 
 
-def _to_data(col: Tensor, weight: Tensor) -> Data:
-    num_nodes = col.size(0)
-    row = torch.arange(num_nodes, device=col.device).repeat_interleave(col.size(1))
+def _to_data(edge_index: Tensor, weight: Tensor) -> Data:
     return Data(
-        edge_index=torch.stack([row, col.reshape(-1)]),
-        edge_weight=weight.reshape(-1),
-        num_nodes=num_nodes,
+        edge_index=edge_index.view(2, -1),
+        edge_weight=weight.view(-1),
+        num_nodes=weight.size(0),
     )

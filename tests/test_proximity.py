@@ -6,10 +6,17 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 from scipy.stats import chisquare, hypergeom
 
-from pyg_prosampler import knn_graph, proximity, proximity_graph
-from pyg_prosampler.proximity import draw_candidates
+from pyg_prosampler import (
+    knn_graph,
+    proximity,
+    proximity_graph,
+    random_walk_with_restart,
+)
+from pyg_prosampler.candidates import draw_candidates, numpy_generator
 from tests.reference_sampling import cosine, nearest_neighbors
 
 
@@ -21,13 +28,17 @@ def dials(draw):
     return num_nodes, num_candidates, num_neighbors
 
 
-@given(dials(), st.integers(0, 100))
-def test_structure(dials, seed):
+@given(dials(), st.sampled_from(["independent", "shared"]), st.integers(0, 100))
+def test_structure(dials, candidates, seed):
     num_nodes, num_candidates, num_neighbors = dials
     generator = torch.Generator().manual_seed(seed)
     embeddings = torch.randn(num_nodes, 4, generator=generator)
     graph = proximity_graph(
-        embeddings, num_candidates, num_neighbors, generator=generator
+        embeddings,
+        num_candidates,
+        num_neighbors,
+        candidates=candidates,
+        generator=generator,
     )
     assert graph.num_nodes == num_nodes
     row, col = graph.edge_index
@@ -63,6 +74,7 @@ def test_row_blocks_do_not_change_the_result(monkeypatch):
     embeddings = torch.randn(50, 5)
     whole = knn_graph(embeddings, 7)
     monkeypatch.setattr(proximity, "_BLOCK_ELEMENTS", 150)
+    monkeypatch.setattr(proximity, "_BLOCK_ROWS", 1)
     blocked = knn_graph(embeddings, 7)
     assert torch.equal(blocked.edge_index, whole.edge_index)
     graph = proximity_graph(embeddings, 20, 7)
@@ -70,8 +82,19 @@ def test_row_blocks_do_not_change_the_result(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("num_candidates", [500, 2000, 3500, 4999])
-def test_memory_is_bounded(num_candidates):
+@pytest.mark.parametrize(
+    ("num_nodes", "num_candidates", "candidates", "bound"),
+    [
+        (5000, 500, "independent", 200),
+        (5000, 2000, "independent", 200),
+        (5000, 3500, "independent", 200),
+        (5000, 4999, "independent", 200),
+        (60000, 50, "independent", 200),
+        # A thirtieth of what two million may take.
+        (60000, 500, "shared", 120),
+    ],
+)
+def test_memory_is_bounded(num_nodes, num_candidates, candidates, bound):
     code = f"""
 import torch
 from pyg_prosampler import proximity_graph
@@ -80,26 +103,27 @@ def memory(name):
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if name in line) / 1024
 
-embeddings = torch.randn(5000, 64, dtype=torch.float64)
-proximity_graph(embeddings[:50], 20, 5)
+embeddings = torch.randn({num_nodes}, 64, dtype=torch.float32)
+for candidates in ("independent", "shared"):
+    proximity_graph(embeddings[:500], 20, 5, candidates=candidates)
 before = memory("VmRSS")
-proximity_graph(embeddings, {num_candidates}, 50)
+proximity_graph(embeddings, {num_candidates}, 50, candidates="{candidates}")
 print(memory("VmHWM") - before)
 """
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    outputs = 5000 * 50 * 24 / 2**20
-    assert float(result.stdout) - outputs < 200
+    outputs = num_nodes * 50 * 20 / 2**20
+    assert float(result.stdout) - outputs < bound
 
 
-def test_neighbors_are_the_best_candidates():
+@pytest.mark.parametrize("num_candidates", [5, 10, 25])  # One by one, or in blocks.
+def test_neighbors_are_the_best_candidates(num_candidates):
     embeddings = torch.randn(30, 5)
+    rng = numpy_generator(torch.Generator().manual_seed(3))
+    candidates = draw_candidates(np.arange(30), 30, num_candidates, rng)
     generator = torch.Generator().manual_seed(3)
-    candidates = draw_candidates(
-        torch.arange(30), 30, 10, torch.Generator().manual_seed(3)
-    )
-    graph = proximity_graph(embeddings, 10, 4, generator=generator)
+    graph = proximity_graph(embeddings, num_candidates, 4, generator=generator)
     for i, found in enumerate(graph.edge_index[1].view(30, 4).tolist()):
         ranked = sorted(
             candidates[i].tolist(), key=lambda j: -cosine(embeddings[i], embeddings[j])
@@ -107,25 +131,97 @@ def test_neighbors_are_the_best_candidates():
         assert found == ranked[:4]
 
 
-@pytest.mark.parametrize(("num_nodes", "num_candidates"), [(6, 2), (6, 4), (40, 7)])
-def test_candidates_are_distinct_and_uniform(num_nodes, num_candidates):
-    generator = torch.Generator().manual_seed(0)
-    rows = torch.full((4000,), num_nodes // 2)
-    candidates = draw_candidates(rows, num_nodes, num_candidates, generator)
-    assert candidates.shape == (4000, num_candidates)
-    assert (candidates.sort(dim=1)[0].diff(dim=1) > 0).all()
-    counts = torch.bincount(candidates.view(-1), minlength=num_nodes)
-    assert counts[num_nodes // 2] == 0
-    others = torch.arange(num_nodes) != num_nodes // 2
-    assert chisquare(counts[others].numpy()).pvalue > 1e-3
+def shared(embeddings, num_candidates, num_neighbors, seed=0):
+    return proximity_graph(
+        embeddings,
+        num_candidates,
+        num_neighbors,
+        candidates="shared",
+        generator=torch.Generator().manual_seed(seed),
+    )
 
 
-def test_every_candidate_set_is_equally_likely():
+@pytest.mark.parametrize("rows", [3, 128])
+def test_shared_candidates_are_distinct_and_uniform(monkeypatch, rows):
+    # With as many neighbours as candidates, the graph shows the candidates.
+    monkeypatch.setattr(proximity, "_SHARED_ROWS", rows)
+    counts = np.zeros((8, 8), dtype=int)
+    sets = {}
+    for seed in range(3000):
+        graph = shared(torch.ones(8, 2), 3, 3, seed)
+        found = graph.edge_index[1].view(8, 3)
+        for i, row in enumerate(found.tolist()):
+            assert i not in row
+            assert len(set(row)) == 3
+            counts[i, row] += 1
+        drawn = tuple(sorted(found[5].tolist()))
+        sets[drawn] = sets.get(drawn, 0) + 1
+    for i in range(8):
+        assert chisquare(np.delete(counts[i], i)).pvalue > 1e-4
+    assert len(sets) == 35  # Three out of seven.
+    assert chisquare(list(sets.values())).pvalue > 1e-4
+
+
+def test_shared_neighbors_are_the_best_candidates():
+    embeddings = torch.randn(300, 5)
+    everyone = shared(embeddings, 40, 40).edge_index[1].view(300, 40)
+    graph = shared(embeddings, 40, 7)
+    for i, found in enumerate(graph.edge_index[1].view(300, 7).tolist()):
+        ranked = sorted(
+            everyone[i].tolist(), key=lambda j: -cosine(embeddings[i], embeddings[j])
+        )
+        assert found == ranked[:7]
+        assert graph.edge_weight[7 * i] == pytest.approx(
+            cosine(embeddings[i], embeddings[found[0]]), abs=1e-5
+        )
+
+
+def test_everybody_is_a_shared_candidate_equally_often():
+    graph = shared(torch.randn(2000, 4), 500, 500)
+    counts = torch.bincount(graph.edge_index[1], minlength=2000)
+    assert counts.sum() == 2000 * 500
+    assert (counts - 500).abs().max() <= 128
+
+
+def test_a_shared_graph_looks_like_an_independent_one():
     generator = torch.Generator().manual_seed(0)
-    candidates = draw_candidates(torch.zeros(6000).long(), 5, 2, generator)
-    _, counts = (candidates * torch.tensor([10, 1])).sum(1).unique(return_counts=True)
-    assert len(counts) == 6
-    assert chisquare(counts.numpy()).pvalue > 1e-3
+    embeddings = torch.randn(6000, 8, generator=generator)
+    facts = {}
+    for candidates in ("independent", "shared"):
+        graph = proximity_graph(
+            embeddings, 300, 15, candidates=candidates, generator=generator
+        )
+        indegree = torch.bincount(graph.edge_index[1], minlength=6000).double()
+        adjacency = csr_array(
+            (np.ones(graph.num_edges), graph.edge_index.numpy()), shape=(6000, 6000)
+        )
+        _, label = connected_components(adjacency, connection="strong")
+        starts = torch.arange(0, 6000, 60)
+        traces = random_walk_with_restart(graph, starts, 200, 0.05, generator=generator)
+        facts[candidates] = {
+            "similarity": float(graph.edge_weight.mean()),
+            "spread": float(indegree.std()),
+            "component": np.bincount(label).max() / 6000,
+            "visited": np.mean([len(row.unique()) for row in traces]),
+        }
+    for name, expected in facts["independent"].items():
+        assert facts["shared"][name] == pytest.approx(expected, rel=0.05), name
+
+
+def test_candidates_are_shared_in_large_graphs(monkeypatch):
+    monkeypatch.setattr(proximity, "_SHARED_FROM", 60)
+    for num_nodes, expected in ((59, "independent"), (60, "shared")):
+        edges = [
+            proximity_graph(
+                torch.ones(num_nodes, 2),
+                20,
+                20,
+                candidates=candidates,
+                generator=torch.Generator().manual_seed(0),
+            ).edge_index
+            for candidates in ("auto", expected)
+        ]
+        assert torch.equal(*edges)
 
 
 def test_proposition_1():
@@ -180,9 +276,10 @@ def test_generator_leaves_the_global_state():
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.parametrize("candidates", ["independent", "shared"])
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_identical_embeddings(value):
-    graph = proximity_graph(torch.full((20, 4), value), 10, 3)
+def test_identical_embeddings(value, candidates):
+    graph = proximity_graph(torch.full((20, 4), value), 10, 3, candidates=candidates)
     assert graph.num_edges == 60
     assert graph.edge_weight.tolist() == pytest.approx([value] * 60)
 
@@ -213,6 +310,16 @@ def test_too_many_candidates_are_clipped_with_a_notice():
 def test_bad_input(embeddings, num_candidates, num_neighbors, message):
     with pytest.raises(ValueError, match=message):
         proximity_graph(embeddings, num_candidates, num_neighbors)
+
+
+def test_unknown_candidates():
+    with pytest.raises(ValueError, match=r"`candidates` should be one of .*'own'"):
+        proximity_graph(torch.randn(5, 2), 2, 1, candidates="own")
+
+
+def test_large_but_finite_embeddings():
+    graph = proximity_graph(torch.full((20, 4), 2e38), 10, 3)
+    assert graph.num_edges == 60
 
 
 def test_knn_graph_bad_input():
