@@ -73,8 +73,8 @@ def _draw_mask(
     shape: tuple[int, int], num: int, rng: np.random.Generator
 ) -> np.ndarray:
     r"""Puts everybody in with a probability a little below the share that is wanted.
-    Then draws whom to put in (or out) where too few (or too many) are in, never more
-    than are lacking, until the numbers are right.
+    Then goes through random others, to put in (or out) who is not yet, until no more
+    are lacking (or too many).
     """
     num_rows, num_columns = shape
     share = num / num_columns
@@ -84,15 +84,31 @@ def _draw_mask(
     # A random byte for everybody.
     coins = rng.bit_generator.random_raw(-(-size // 8)).view(np.uint8)[:size]
     mask = coins < max(0, int(256 * share))
-    rows = mask.reshape(shape)
-    left = np.arange(num_rows)
-    while left.size > 0:
-        lacking = num - _count(rows[left])
-        left, lacking = left[lacking != 0], lacking[lacking != 0]
-        place = np.repeat(left * num_columns, abs(lacking))
+
+    rows = np.arange(num_rows)
+    lacking = num - _count(mask.reshape(shape))
+    latest = np.empty(size, dtype=np.int32)
+    while True:
+        left = lacking != 0
+        rows, lacking = rows[left], lacking[left]
+        if rows.size == 0:
+            return mask.reshape(shape)
+        num_draws = 2 * abs(lacking) + 4
+        place = np.repeat(rows * num_columns, num_draws)
         place += rng.integers(num_columns, size=place.size)
-        mask[place] = np.repeat(lacking > 0, abs(lacking))
-    return mask
+        put_in = np.repeat(lacking > 0, num_draws)
+        # Of repeated draws, the first one counts, which is written last.
+        order = np.arange(place.size, dtype=np.int32)
+        latest[place[::-1]] = order[::-1]
+        is_new = (latest[place] == order) & (mask[place] != put_in)
+        # Numbers of new ones in a row up to each draw.
+        new = np.concatenate([[0], np.cumsum(is_new)])
+        end = np.cumsum(num_draws)
+        begin = end - num_draws
+        wanted = abs(lacking)
+        is_new &= new[1:] <= np.repeat(new[begin] + wanted, num_draws)
+        mask[place[is_new]] = put_in[is_new]
+        lacking = np.sign(lacking) * np.maximum(wanted - (new[end] - new[begin]), 0)
 
 
 def nearest(scores: Tensor, num: int) -> tuple[Tensor, Tensor]:
