@@ -55,7 +55,7 @@ class ProSamplerLoader(DataLoader):
         encode_batch_size (int, optional): The number of graphs encoded at a
             time. (default: :obj:`None`, :obj:`batch_size`)
         num_candidates, num_neighbors, restart_prob, coverage, refresh_every, \
-        num_warmup_epochs, drop_last, seed, max_steps, backend, policy:
+        num_warmup_epochs, drop_last, seed, max_steps, backend, candidates, policy:
             See :class:`~pyg_prosampler.ProSampler`.
         follow_batch (list[str], optional): Creates assignment batch vectors for
             each key in the list. (default: :obj:`None`)
@@ -100,6 +100,7 @@ class ProSamplerLoader(DataLoader):
         seed: int = 0,
         max_steps: int | None = None,
         backend: str = "auto",
+        candidates: str = "auto",
         policy: BatchPolicy | BatchFunction | None = None,
         follow_batch: list[str] | None = None,
         exclude_keys: list[str] | None = None,
@@ -153,6 +154,7 @@ class ProSamplerLoader(DataLoader):
             seed=seed,
             max_steps=max_steps,
             backend=backend,
+            candidates=candidates,
             policy=policy,
         )
         kwargs.pop("collate_fn", None)  # As PyG does, for Lightning.

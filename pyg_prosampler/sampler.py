@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
-import torch
 from torch import Generator, Tensor
 from torch.utils.data import Sampler
 
+from pyg_prosampler.dealing import Dealer
 from pyg_prosampler.policies import (
     BatchFunction,
     BatchPolicy,
@@ -72,6 +72,8 @@ class ProSampler(Sampler[list[int]]):
         backend (str, optional): See
             :meth:`~pyg_prosampler.random_walk_with_restart`.
             (default: :obj:`"auto"`)
+        candidates (str, optional): Whether sets of candidates are independent; see
+            :meth:`~pyg_prosampler.proximity_graph`. (default: :obj:`"auto"`)
         policy (BatchPolicy or Callable, optional): Another batch policy instead of
             the walk, whose arguments are then refused; or a plain function, see
             :class:`~pyg_prosampler.policies.FunctionPolicy`.
@@ -106,6 +108,7 @@ class ProSampler(Sampler[list[int]]):
         seed: int = 0,
         max_steps: int | None = None,
         backend: str = "auto",
+        candidates: str = "auto",
         policy: BatchPolicy | BatchFunction | None = None,
     ) -> None:
         _check_sizes(num_instances, batch_size, drop_last)
@@ -132,6 +135,7 @@ class ProSampler(Sampler[list[int]]):
                 LinearDecay() if restart_prob is None else restart_prob,
                 max_steps,
                 backend,
+                candidates=candidates,
             )
         elif (num_candidates, num_neighbors, restart_prob, max_steps) != (None,) * 4:
             raise ValueError(
@@ -194,16 +198,15 @@ class ProSampler(Sampler[list[int]]):
         }
         self.report = report
 
-        everyone = torch.ones(self.num_instances, dtype=torch.bool)
-        unseen = everyone.clone()
+        everyone = np.ones(self.num_instances, dtype=bool)
+        unseen = everyone.copy()
         starts = everyone if self.coverage == "independent" else unseen
         members = unseen if self.coverage == "partition" else everyone
 
-        is_shuffled = self.coverage == "partition" and getattr(
+        is_spread = self.coverage == "partition" and getattr(
             policy, "shuffle_partition", False
         )
-        deal = self._deal_shuffled if is_shuffled else self._deal
-        dealt: Iterator[tuple[Tensor, int]] | None = None
+        dealt: Iterator[tuple[np.ndarray, int]] | None = None
         for step in range(len(self)):
             began = time.perf_counter()
             if not is_warmup and self._is_due(step):
@@ -212,85 +215,21 @@ class ProSampler(Sampler[list[int]]):
                 report["num_refreshes"] += 1
                 dealt = None
             if not unseen.any():  # All starts are used up: begin again.
-                unseen.fill_(True)
+                unseen.fill(True)
             if dealt is None:
                 prepared = None if is_warmup else self.prepared
-                dealt = deal(policy, prepared, starts, members, epoch, generator)
+                dealer = Dealer(
+                    policy, prepared, starts, members, self.batch_size, epoch, generator
+                )
+                dealt = dealer.spread() if is_spread else dealer.one_by_one()
             batch, num_filled = next(dealt)
             unseen[batch] = False
             if self.steps_since_refresh is not None:
                 self.steps_since_refresh += 1
-            report["num_drawn"] += batch.numel()
+            report["num_drawn"] += batch.size
             report["num_filled"] += num_filled
             report["seconds"] += time.perf_counter() - began
             yield batch.tolist()
-
-    def _deal(
-        self,
-        policy: BatchPolicy,
-        prepared: Any,
-        starts: Tensor,
-        members: Tensor,
-        epoch: int,
-        generator: Generator,
-    ) -> Iterator[tuple[Tensor, int]]:
-        r"""Draws batches one by one and without end, filled up, along with the
-        number of instances that did so.
-        """
-        drawn = self._draw(policy, prepared, starts, members, epoch, generator)
-        while True:
-            yield _fill_up(next(drawn), members, self.batch_size, generator)
-
-    def _deal_shuffled(
-        self,
-        policy: BatchPolicy,
-        prepared: Any,
-        starts: Tensor,
-        members: Tensor,
-        epoch: int,
-        generator: Generator,
-    ) -> Iterator[tuple[Tensor, int]]:
-        r"""Draws batches until everybody is in one, and then deals them so that early
-        and late ones are spread evenly; the smaller one, which is drawn at a random
-        time, at last.
-        """
-        left = members.clone()
-        num_full, num_left = divmod(int(left.sum()), self.batch_size)
-        place = int(torch.randint(num_full + 1, (1,), generator=generator))
-        sizes = [self.batch_size] * num_full
-        sizes.insert(place, num_left)
-        drawn = self._draw(policy, prepared, left, left, epoch, generator)
-        filled = []
-        for size in sizes:
-            batch = next(drawn) if size > 0 else torch.empty(0, dtype=torch.long)
-            filled.append(_fill_up(batch, left, size, generator))
-            left[filled[-1][0]] = False
-        last = filled.pop(place)
-        for index in _spread(num_full, generator).tolist():
-            yield filled[index]
-        yield last
-
-    def _draw(
-        self,
-        policy: BatchPolicy,
-        prepared: Any,
-        starts: Tensor,
-        members: Tensor,
-        epoch: int,
-        generator: Generator,
-    ) -> Iterator[Tensor]:
-        r"""Draws batches without end: asks the policy again when it has no more."""
-        batches: Iterator[Any] = iter(())
-        while True:
-            batch = next(batches, None)
-            if batch is None:
-                batches = iter(
-                    policy.batches(
-                        prepared, starts, members, self.batch_size, epoch, generator
-                    )
-                )
-                batch = next(batches, ())
-            yield _checked_batch(batch, self.num_instances)
 
     @property
     def fill_rate(self) -> float:
@@ -334,24 +273,6 @@ def as_policy(policy: BatchPolicy | BatchFunction) -> BatchPolicy:
     return FunctionPolicy(policy)
 
 
-def _checked_batch(batch: Any, num_instances: int) -> Tensor:
-    indices = torch.as_tensor(batch)
-    if indices.numel() == 0:
-        return torch.empty(0, dtype=torch.long)
-    is_valid = (
-        indices.dim() == 1
-        and indices.dtype in (torch.int64, torch.int32)
-        and 0 <= int(indices.min()) <= int(indices.max()) < num_instances
-        and indices.unique().numel() == indices.numel()
-    )
-    if not is_valid:
-        raise ValueError(
-            f"`policy` should give batches of distinct indices between 0 and "
-            f"{num_instances - 1} (got {batch})"
-        )
-    return indices.long().cpu()
-
-
 def _check_sizes(num_instances: int, batch_size: int, drop_last: bool) -> None:
     if num_instances < 2:
         raise ValueError(
@@ -391,27 +312,3 @@ def _epoch_generator(seed: int, epoch: int) -> Generator:
     # Not `seed + epoch`, which would make neighbouring seeds share epochs.
     state = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)
     return Generator().manual_seed(int(state[0] >> 1))
-
-
-def _spread(num: int, generator: Generator) -> Tensor:
-    r"""Returns an order of numbers in every stretch of which small and large ones are
-    mixed evenly: that of multiples of the golden ratio, modulo 1, begun anywhere.
-    """
-    multiples = torch.arange(num, dtype=torch.float64) * ((5**0.5 - 1) / 2)
-    begin = int(torch.randint(max(num, 1), (1,), generator=generator))
-    return multiples.frac().argsort().roll(begin)
-
-
-def _fill_up(
-    batch: Tensor, members: Tensor, batch_size: int, generator: Generator
-) -> tuple[Tensor, int]:
-    r"""Keeps the members of a batch and adds uniformly drawn others."""
-    batch = batch[members[batch]][:batch_size]
-    others = members.clone()
-    others[batch] = False
-    candidates = others.nonzero().view(-1)
-    num_filled = min(batch_size - batch.numel(), candidates.numel())
-    if num_filled == 0:
-        return batch, 0
-    drawn = torch.randperm(candidates.numel(), generator=generator)[:num_filled]
-    return torch.cat([batch, candidates[drawn]]), num_filled

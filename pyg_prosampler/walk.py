@@ -89,14 +89,21 @@ def walk_csr(
     restart_prob: float,
     generator: Generator | None,
     backend: str,
+    begin: Tensor | None = None,
 ) -> Tensor:
     r"""The walk of :meth:`random_walk_with_restart` without its checks, on the
     compressed rows of :meth:`to_csr`.
+
+    A walk that has been to :obj:`begin` :math:`[S]` goes on from there.
     """
     device = start.device
     trace_length = num_steps + 1
+    if begin is None:
+        begin = start
     if restart_prob == 1.0 or num_steps == 0 or start.numel() == 0:
-        return start.view(-1, 1).repeat(1, trace_length)
+        trace = start.view(-1, 1).repeat(1, trace_length)
+        trace[:, 0] = begin
+        return trace
 
     # Heads of segments: the start of every walk and all restarts.
     head = _rand((start.numel(), trace_length), generator, device) < restart_prob
@@ -107,7 +114,8 @@ def walk_csr(
     # All segments advance by a bounded number of moves at a time and the few
     # that are longer go on; so little is walked that is not kept.
     trace = torch.empty(head.numel(), dtype=torch.long, device=device)
-    node = start[position.div(trace_length, rounding_mode="floor")]
+    walk = position.div(trace_length, rounding_mode="floor")
+    node = torch.where(position == walk * trace_length, begin[walk], start[walk])
     trace[position] = node
     chunk = max(1, min(num_steps, int(2 / max(restart_prob, 1e-3))))
     while True:

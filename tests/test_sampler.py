@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from pyg_prosampler import ProSampler
 from pyg_prosampler.policies import UniformPolicy
-from pyg_prosampler.sampler import COVERAGES, _spread
+from pyg_prosampler.sampler import COVERAGES
 
 
 def make(num_instances=50, batch_size=8, *, embeddings=None, **kwargs):
@@ -255,16 +255,6 @@ def test_early_and_late_batches_are_spread_evenly():
         lasts.add(drawn[-1])
     assert len(firsts) > 15
     assert len(lasts) > 15
-
-
-def test_every_batch_is_dealt_equally_often_at_every_place():
-    orders = {
-        tuple(_spread(7, torch.Generator().manual_seed(seed)).tolist())
-        for seed in range(100)
-    }
-    assert len(orders) == 7
-    for place in range(7):
-        assert sorted(order[place] for order in orders) == list(range(7))
 
 
 def test_the_smaller_batch_is_drawn_at_any_time_and_comes_last():

@@ -9,14 +9,10 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import Data
 
-from pyg_prosampler.proximity import check_dials, proximity_graph
+from pyg_prosampler.policies.walker import Walker
+from pyg_prosampler.proximity import check_candidates, check_dials, proximity_graph
 from pyg_prosampler.schedule import LinearDecay, Schedule
-from pyg_prosampler.walk import (
-    check_restart_prob,
-    resolve_backend,
-    to_csr,
-    walk_csr,
-)
+from pyg_prosampler.walk import check_restart_prob, resolve_backend
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,8 @@ class RandomWalkPolicy:
         rebuild_at (float, optional): The share of unused nodes at which the
             proximity graph is built anew among them, in :math:`[0, 1)`; :obj:`0`
             is never. (default: :obj:`0.5`)
+        candidates (str, optional): Whether sets of candidates are independent; see
+            :meth:`~pyg_prosampler.proximity_graph`. (default: :obj:`"auto"`)
     """
 
     shuffle_partition: ClassVar[bool] = True
@@ -70,9 +68,11 @@ class RandomWalkPolicy:
     backend: str = "auto"
     num_starts: int = 1
     rebuild_at: float = 0.5
+    candidates: str = "auto"
 
     def __post_init__(self) -> None:
         resolve_backend(self.backend)
+        check_candidates(self.candidates)
         self.restart_prob_at(0)
         if self.max_steps is not None and self.max_steps < 1:
             raise ValueError(f"`max_steps` should be at least 1 (got {self.max_steps})")
@@ -115,73 +115,57 @@ class RandomWalkPolicy:
                 f"`num_starts` should be at most {batch_size}, the batch size (got "
                 f"{self.num_starts})"
             )
-        graph, nodes = prepared, torch.arange(members.numel())
-        rowptr, col = to_csr(graph)
+        graph, nodes = prepared, np.arange(members.numel())
+        walker = self._walker(
+            graph, nodes, starts, members, batch_size, epoch, generator
+        )
         while True:
             if self._is_used_up(graph, members, batch_size):
-                nodes = members.nonzero().view(-1)
+                nodes = members.nonzero().view(-1).numpy()
                 graph = self._rebuild(prepared, nodes, generator)
-                rowptr, col = to_csr(graph)
-            choices = starts[nodes].nonzero().view(-1)
-            if choices.numel() == 0:
+                walker = self._walker(
+                    graph, nodes, starts, members, batch_size, epoch, generator
+                )
+            batch = walker.collect(self.num_starts)
+            if batch is None:
                 return
-            chosen = _draw_distinct(choices, self.num_starts, generator)
-            batch = self._collect(
-                rowptr, col, chosen, members[nodes], batch_size, epoch, generator
-            )
-            yield nodes[batch]
+            yield torch.from_numpy(batch)
 
-    def _collect(
+    def _walker(
         self,
-        rowptr: Tensor,
-        col: Tensor,
+        graph: Data,
+        nodes: np.ndarray,
         starts: Tensor,
         members: Tensor,
         batch_size: int,
         epoch: int,
         generator: Generator,
-    ) -> Tensor:
-        r"""Returns what the walks from all starts collect, walk by walk."""
-        restart_prob = self.restart_prob_at(epoch)
-        num_starts = starts.numel()
-        # They sum to the batch size.
-        sizes = [(batch_size + index) // num_starts for index in range(num_starts)]
-        if restart_prob < 1.0:
-            traces = walk_csr(
-                rowptr,
-                col,
-                starts,
-                self.max_steps or 20 * sizes[-1],
-                restart_prob,
-                generator,
-                resolve_backend(self.backend),
-            )
-        free = members.clone()
-        free[starts] = False
-        parts = []
-        for index, (start, size) in enumerate(zip(starts, sizes, strict=True)):
-            free[start] = members[start]
-            if restart_prob < 1.0:
-                trace = traces[index]
-            else:
-                trace = _nearest_first(rowptr, col, int(start), free, size)
-            parts.append(_first_visits(trace[free[trace]])[:size])
-            free[parts[-1]] = False
-        return torch.cat(parts)
+    ) -> Walker:
+        return Walker(
+            graph,
+            nodes,
+            starts.numpy(),
+            members.numpy(),
+            batch_size,
+            self.max_steps or 20 * -(-batch_size // self.num_starts),
+            self.restart_prob_at(epoch),
+            resolve_backend(self.backend),
+            generator,
+        )
 
     def _is_used_up(self, graph: Data, members: Tensor, batch_size: int) -> bool:
         # No more than a batch is one batch, whatever the graph.
-        num_members = int(members.sum())
+        num_members = np.count_nonzero(members.numpy())
         return batch_size < num_members <= self.rebuild_at * graph.num_nodes
 
-    def _rebuild(self, prepared: Data, nodes: Tensor, generator: Generator) -> Data:
-        num_others = nodes.numel() - 1
-        share = nodes.numel() / prepared.num_nodes
+    def _rebuild(self, prepared: Data, nodes: np.ndarray, generator: Generator) -> Data:
+        num_others = nodes.size - 1
+        share = nodes.size / prepared.num_nodes
         # As many neighbours as before would blur what is near; in proportion, many a
         # component would be smaller than a batch.
         num_neighbors = max(1, round(self.num_neighbors * share**0.5))
         return self._build(
-            prepared.x[nodes.to(prepared.x.device)],
+            prepared.x[torch.from_numpy(nodes).to(prepared.x.device)],
             min(self.num_candidates, num_others),
             min(num_neighbors, num_others),
             generator,
@@ -195,41 +179,11 @@ class RandomWalkPolicy:
         generator: Generator,
     ) -> Data:
         graph = proximity_graph(
-            embeddings, num_candidates, num_neighbors, generator=generator
+            embeddings,
+            num_candidates,
+            num_neighbors,
+            candidates=self.candidates,
+            generator=generator,
         ).cpu()
         graph.x = embeddings.detach()
         return graph
-
-
-def _draw_distinct(choices: Tensor, num: int, generator: Generator) -> Tensor:
-    if num == 1:
-        return choices[torch.randint(choices.numel(), (1,), generator=generator)]
-    return choices[torch.randperm(choices.numel(), generator=generator)[:num]]
-
-
-def _first_visits(trace: Tensor) -> Tensor:
-    r"""Returns the distinct nodes of a trace in the order of first visit."""
-    _, first = np.unique(trace.numpy(), return_index=True)
-    return trace[torch.from_numpy(np.sort(first))]
-
-
-def _nearest_first(
-    rowptr: Tensor, col: Tensor, start: int, members: Tensor, batch_size: int
-) -> Tensor:
-    r"""Returns the start and its neighbours, nearest first, then theirs, until
-    a batch is full or as many nodes as it holds have been expanded.
-    """
-    order, found = [start], {start}
-    num_members = int(members[start])
-    for num_expanded, node in enumerate(order, start=1):  # It grows meanwhile.
-        neighbors = col[rowptr[node] : rowptr[node + 1]]
-        for neighbor, is_member in zip(
-            neighbors.tolist(), members[neighbors].tolist(), strict=True
-        ):
-            if neighbor not in found:
-                found.add(neighbor)
-                order.append(neighbor)
-                num_members += is_member
-        if num_members >= batch_size or num_expanded == batch_size:
-            break
-    return torch.tensor(order)
