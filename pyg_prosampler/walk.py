@@ -6,7 +6,6 @@ import warnings
 import torch
 from torch import Generator, Tensor
 from torch_geometric.data import Data
-from torch_geometric.utils import cumsum, degree
 
 BACKENDS = ("auto", "torch_cluster", "torch")
 
@@ -117,7 +116,7 @@ def walk_csr(
     walk = position.div(trace_length, rounding_mode="floor")
     node = torch.where(position == walk * trace_length, begin[walk], start[walk])
     trace[position] = node
-    chunk = max(1, min(num_steps, int(2 / max(restart_prob, 1e-3))))
+    chunk = max(1, min(num_steps, int(1 / max(restart_prob, 1e-3))))
     while True:
         longer = length > 0
         position, node, length = position[longer], node[longer], length[longer]
@@ -141,13 +140,14 @@ def to_csr(graph: Data) -> tuple[Tensor, Tensor]:
     edge_index, num_nodes = graph.edge_index, graph.num_nodes
     if edge_index is None or num_nodes is None:
         raise ValueError("`graph` should have an `edge_index` to walk on (got none)")
-    row, col = edge_index
+    row, col = edge_index.contiguous()
     if bool((row[1:] < row[:-1]).any()):
         raise ValueError(
             "`graph.edge_index` should be sorted by source; sort it once with "
             "`graph = graph.coalesce()`"
         )
-    return cumsum(degree(row, num_nodes, dtype=torch.long)), col.contiguous()
+    rowptr = torch.searchsorted(row, torch.arange(num_nodes + 1, device=row.device))
+    return rowptr, col
 
 
 def check_restart_prob(restart_prob: float) -> None:

@@ -9,7 +9,7 @@ from scipy.stats import kstest
 from torch_geometric.data import Data
 
 from pyg_prosampler import proximity_graph, random_walk_with_restart, walk
-from pyg_prosampler.walk import has_torch_cluster
+from pyg_prosampler.walk import has_torch_cluster, to_csr, walk_csr
 from tests.reference_sampling import personalized_pagerank, walk_with_restart
 
 BACKENDS = [
@@ -193,6 +193,28 @@ def test_proposition_2(backend):
         outside = (trace[:, 100:] >= 10).double().mean()
         assert outside > 0
         assert outside <= (1 - restart_prob) / (2 * restart_prob) * conductance
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_walk_that_goes_on_has_the_law_of_one_that_never_stopped(backend):
+    rowptr, col = to_csr(to_graph(NEIGHBORS))
+    generator = torch.Generator().manual_seed(0)
+    start = torch.full((20000,), 3)
+    dials = (0.3, generator, backend)
+    whole = walk_csr(rowptr, col, start, 4, *dials)[:, 1:]
+    first = walk_csr(rowptr, col, start, 2, *dials)
+    second = walk_csr(rowptr, col, start, 2, *dials, begin=first[:, -1])
+    assert torch.equal(second[:, 0], first[:, -1])
+    parts = torch.cat([first[:, 1:], second[:, 1:]], dim=1)
+    base = 8 ** torch.arange(4)
+    found, expected = (
+        torch.bincount((trace * base).sum(dim=1), minlength=8**4) / 20000
+        for trace in (parts, whole)
+    )
+    assert float((found - expected).abs().sum()) / 2 < 0.05
+    still = walk_csr(rowptr, col, start, 3, 1.0, generator, backend, first[:, -1])
+    assert torch.equal(still[:, 0], first[:, -1])
+    assert (still[:, 1:] == 3).all()
 
 
 def test_edges_are_never_sorted(monkeypatch):

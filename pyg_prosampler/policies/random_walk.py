@@ -115,12 +115,12 @@ class RandomWalkPolicy:
                 f"`num_starts` should be at most {batch_size}, the batch size (got "
                 f"{self.num_starts})"
             )
-        graph, nodes = prepared, np.arange(members.numel())
+        nodes = np.arange(members.numel())
         walker = self._walker(
-            graph, nodes, starts, members, batch_size, epoch, generator
+            prepared, nodes, starts, members, batch_size, epoch, generator
         )
         while True:
-            if self._is_used_up(graph, members, batch_size):
+            if self._is_used_up(nodes, members, batch_size):
                 nodes = members.nonzero().view(-1).numpy()
                 graph = self._rebuild(prepared, nodes, generator)
                 walker = self._walker(
@@ -153,10 +153,10 @@ class RandomWalkPolicy:
             generator,
         )
 
-    def _is_used_up(self, graph: Data, members: Tensor, batch_size: int) -> bool:
+    def _is_used_up(self, nodes: np.ndarray, members: Tensor, batch_size: int) -> bool:
         # No more than a batch is one batch, whatever the graph.
-        num_members = np.count_nonzero(members.numpy())
-        return batch_size < num_members <= self.rebuild_at * graph.num_nodes
+        num_members = int(np.count_nonzero(members.numpy()))
+        return batch_size < num_members <= self.rebuild_at * nodes.size
 
     def _rebuild(self, prepared: Data, nodes: np.ndarray, generator: Generator) -> Data:
         num_others = nodes.size - 1

@@ -9,9 +9,8 @@ from torch_geometric.data import Data
 
 from pyg_prosampler.walk import to_csr, walk_csr
 
-# A walk takes so many steps for each instance that it is to collect, and twice as
-# many as it has taken whenever these do not do.
-_FIRST_STEPS = 3
+# A walk that is taken ahead has so many times as many steps as walks needed so far.
+_SPARE = 1.3
 # Steps that are taken at a time, by all walks together.
 _MAX_STEPS = 1 << 19
 
@@ -61,6 +60,7 @@ class Walker:
 
         self.waiting: Iterator[np.ndarray] = iter(())
         self.num_allowed = 0
+        self.pace = 1.5  # Steps for each instance that is collected.
         self.taken = np.zeros(nodes.size, dtype=bool)
         self.latest = np.empty(nodes.size, dtype=np.int64)
 
@@ -111,7 +111,7 @@ class Walker:
     def _walk_ahead(self, allowed: np.ndarray, num_starts: int) -> np.ndarray:
         r"""Walks from starts for about half of the batches that allowed ones fill."""
         size = -(-self.batch_size // num_starts)
-        num_steps = min(self.max_steps, _FIRST_STEPS * size)
+        num_steps = min(self.max_steps, int(_SPARE * self.pace * size) + 1)
         num = num_starts * -(-allowed.size // (2 * self.batch_size))
         num = max(1, min(num, _MAX_STEPS // num_steps))
         draws = torch.randint(allowed.size, (num,), generator=self.generator)
@@ -144,10 +144,12 @@ class Walker:
             order = np.arange(trace.size)
             self.latest[trace[::-1]] = order[::-1]  # The first visit is written last.
             is_first = self.latest[trace] == order
-            found = trace[is_first & self._is_free(trace)][:size]
+            place = np.flatnonzero(is_first & self._is_free(trace))[:size]
             num_left = self.max_steps + 1 - trace.size
-            if found.size == size or num_left <= 0:
-                return found
+            if place.size == size or num_left <= 0:
+                needed = place[-1] + 1 if place.size == size else trace.size
+                self.pace += 0.1 * (needed / size - self.pace)
+                return trace[place]
             num_steps = min(num_left, 2 * trace.size)
             start, begin = torch.from_numpy(trace[[0, -1]]).view(2, 1)
             further = self._walk(start, num_steps, begin)[0, 1:]
