@@ -4,8 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import BatchNorm1d, Linear, Module, ModuleList, ReLU, Sequential
 from torch_geometric.data import Batch, Data
-from torch_geometric.nn import GINConv, global_add_pool
+from torch_geometric.nn import GINConv
 from torch_geometric.nn.inits import zeros
+
+from pyg_prosampler.models.aggregate import graph_sum, neighbor_sum
 
 
 class GINEncoder(Module):
@@ -51,7 +53,7 @@ class GINEncoder(Module):
         for layer in range(num_layers):
             mlp = Sequential(
                 Linear(hidden_channels if layer else in_channels, hidden_channels),
-                ReLU(),
+                ReLU(inplace=True),
                 Linear(hidden_channels, hidden_channels),
             )
             self.convs.append(GINConv(mlp, eps=0.0))
@@ -75,8 +77,10 @@ class GINEncoder(Module):
             batch = x.new_zeros(x.size(0), dtype=torch.long)
         pooled = []
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = norm(conv(x, data.edge_index).relu())
-            pooled.append(global_add_pool(x, batch, num_graphs))
+            # As conv(x, edge_index), but for how neighbours are added up.
+            x = neighbor_sum(x, data.edge_index).addcmul_(x, 1 + conv.eps)
+            x = norm(conv.nn(x).relu_())
+            pooled.append(graph_sum(x, batch, num_graphs))
         return torch.cat(pooled, dim=-1)
 
 

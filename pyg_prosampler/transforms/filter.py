@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from pyg_prosampler.transforms.layout import Layout, plain
+from pyg_prosampler.transforms.selection import positions
 
 Level = Literal["node", "edge", "graph"]
 
@@ -25,13 +26,13 @@ def filter_graphs(
     edge_index = plain(data.edge_index)
     kept: dict[Level, Tensor] = {}  # Positions, in ascending order.
     if node_mask is not None:
-        kept["node"] = node_mask.nonzero().view(-1)
+        kept["node"] = positions(node_mask)
         if edge_index is not None:
-            ends = node_mask.index_select(0, edge_index.reshape(-1)).view(2, -1)
-            inside = ends[0] & ends[1]
+            inside = node_mask.index_select(0, edge_index[0])
+            inside &= node_mask.index_select(0, edge_index[1])
             edge_mask = inside if edge_mask is None else inside & edge_mask
     if edge_mask is not None:
-        kept["edge"] = edge_mask.nonzero().view(-1)
+        kept["edge"] = positions(edge_mask)
 
     out = copy.copy(data)
     slices = dict(getattr(data, "_slice_dict", {}))
@@ -43,7 +44,7 @@ def filter_graphs(
             out[key] = torch.searchsorted(index, data[key])
             continue
         dim = data.__cat_dim__(key, data[key])
-        out[key] = plain(data[key]).index_select(dim, index)
+        out[key] = _select(plain(data[key]), dim, index)
         if key in slices:
             slices[key] = torch.searchsorted(index, slices[key].to(index.device)).cpu()
     if slices:
@@ -66,6 +67,12 @@ def filter_graphs(
     if isinstance(data, Batch):
         out._num_graphs = layout.num_graphs
     return out
+
+
+def _select(value: Tensor, dim: int, index: Tensor) -> Tensor:
+    if value.dim() == 2 and dim in (1, -1):  # Much faster row by row.
+        return torch.stack([row.index_select(0, index) for row in value])
+    return value.index_select(dim, index)
 
 
 def _is_ptr(data: Data, key: str) -> bool:

@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 from torch_geometric.utils import cumsum
 
 from pyg_prosampler.transforms.layout import Layout
-from pyg_prosampler.transforms.selection import distinct_numbers
+from pyg_prosampler.transforms.selection import distinct_numbers, positions
 
 
 class Edges(NamedTuple):
@@ -36,7 +36,7 @@ class Edges(NamedTuple):
         mask = edge_index[0] != edge_index[1]
         if chosen is not None:
             mask &= chosen[layout.batch].index_select(0, edge_index[0])
-        position = mask.nonzero().view(-1)
+        position = positions(mask)
         source, target = edge_index.index_select(1, position)
         key = source * layout.num_nodes + target
         if not bool((key[1:] >= key[:-1]).all()):
@@ -52,7 +52,7 @@ class Edges(NamedTuple):
     def forward(self) -> Tensor:
         r"""The edges that stand for themselves and their reverse, if any."""
         paired = self.undirected.index_select(0, self.graph)
-        return ((self.source < self.target) | ~paired).nonzero().view(-1)
+        return positions((self.source < self.target) | ~paired)
 
     def reverse(self, edge: Tensor, num_nodes: int) -> Tensor:
         r"""The reverse of each edge, or itself in directed graphs. Among equal

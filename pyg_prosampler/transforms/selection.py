@@ -2,9 +2,10 @@ r"""Uniform draws of a given number of elements in every graph at once."""
 
 from fractions import Fraction
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
-from torch_geometric.utils import cumsum, lexsort
+from torch_geometric.utils import cumsum
 
 
 def check_share(name: str, value: float, *, positive: bool = False) -> float:
@@ -27,12 +28,20 @@ def share_of(share: float, sizes: Tensor, *, round_up: bool = False) -> Tensor:
     return (sizes * exact.numerator) // exact.denominator
 
 
+def positions(mask: Tensor) -> Tensor:
+    r"""Returns where a mask :math:`[n]` is true, in ascending order."""
+    if mask.is_cpu:  # NumPy knows how to skip, and is far faster.
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.nonzero().view(-1)
+
+
 def rand(size: int, like: Tensor, generator: Generator | None) -> Tensor:
-    r"""Uniform numbers on the device of :obj:`like`. A generator of another
+    r"""Uniform numbers in float32 on the device of :obj:`like`. A generator of another
     device draws there, so that one on the CPU gives the same everywhere.
     """
     device = like.device if generator is None else generator.device
-    return torch.rand(size, generator=generator, device=device).to(like.device)
+    draw = torch.rand(size, generator=generator, device=device, dtype=torch.float)
+    return draw.to(like.device)
 
 
 def randn(size: tuple[int, ...], like: Tensor, generator: Generator | None) -> Tensor:
@@ -53,9 +62,11 @@ def integers_below(bound: Tensor, generator: Generator | None) -> Tensor:
 
 def smallest_per_graph(key: Tensor, graph: Tensor, count: Tensor) -> Tensor:
     r"""Returns the positions of the :obj:`count[g]` smallest keys of each graph
-    :math:`g`, grouped by graph, keys ascending.
+    :math:`g`, grouped by graph, keys ascending. Keys are in float32 and not
+    negative.
     """
-    order = lexsort([key, graph])
+    # Their bits are then ordered as they are: one sort instead of two.
+    order = ((graph << 32) | key.view(torch.int)).argsort(stable=True)
     graph = graph.index_select(0, order)
     start = cumsum(torch.bincount(graph, minlength=count.numel()))
     rank = torch.arange(order.numel(), device=order.device) - start[graph]
@@ -83,8 +94,10 @@ def sample_per_graph(
     key = rand(graph.numel(), graph, generator)
     sizes = torch.bincount(graph, minlength=count.numel())
     bound = (count + 5 * count.sqrt() + 10) / sizes
-    low = (key <= bound.index_select(0, graph)).nonzero().view(-1)
-    index = smallest_per_graph(key[low], graph[low], count)
+    low = positions(key <= bound.index_select(0, graph))
+    index = smallest_per_graph(
+        key.index_select(0, low), graph.index_select(0, low), count
+    )
     if index.numel() == int(count.sum()):
         return low[index]
     return smallest_per_graph(key, graph, count)

@@ -9,6 +9,7 @@ from pyg_prosampler.transforms.layout import Layout, plain
 from pyg_prosampler.transforms.selection import (
     check_share,
     integers_below,
+    positions,
     rand,
     share_of,
     smallest_per_graph,
@@ -75,12 +76,14 @@ class Subgraph(Augmentation):
         else:
             count = share_of(self.ratio, layout.sizes, round_up=True)
         time = self._arrival_times(data, layout, chosen)
-        reached = time.isfinite().nonzero().view(-1)
-        kept = smallest_per_graph(time[reached], layout.batch[reached], count)
+        reached = positions(time.isfinite())
+        kept = smallest_per_graph(
+            time.index_select(0, reached), layout.batch.index_select(0, reached), count
+        )
         node_mask = torch.zeros_like(layout.batch, dtype=torch.bool)
         node_mask[reached[kept]] = True
         if chosen is not None:
-            node_mask |= ~chosen[layout.batch]
+            node_mask |= ~chosen.index_select(0, layout.batch)
         return data, node_mask, None
 
     def _arrival_times(
@@ -95,10 +98,11 @@ class Subgraph(Augmentation):
         edge_index = plain(data.edge_index)
         if edge_index is None:
             return time
-        if chosen is not None:
-            edge_mask = chosen[layout.batch].index_select(0, edge_index[0])
-            edge_index = edge_index[:, edge_mask.nonzero().view(-1)]
         source, target = edge_index[0], edge_index[1]
+        if chosen is not None:
+            mine = chosen.index_select(0, layout.batch)
+            edge = positions(mine.index_select(0, source))
+            source, target = source.index_select(0, edge), target.index_select(0, edge)
         while True:
             first = torch.full_like(time, torch.inf)
             first.scatter_reduce_(0, target, time.index_select(0, source), "amin")
