@@ -103,10 +103,15 @@ class Subgraph(Augmentation):
             mine = chosen.index_select(0, layout.batch)
             edge = positions(mine.index_select(0, source))
             source, target = source.index_select(0, edge), target.index_select(0, edge)
+        active = time == 0  # The nodes whose news has not gone out yet.
         while True:
+            edge = positions(active.index_select(0, source))
+            reached = target.index_select(0, edge)
+            news = time.index_select(0, source.index_select(0, edge))
             first = torch.full_like(time, torch.inf)
-            first.scatter_reduce_(0, target, time.index_select(0, source), "amin")
-            earlier = time.minimum(first + clock)
-            if self.published or torch.equal(earlier, time):
-                return earlier
-            time = earlier
+            first.scatter_reduce_(0, reached, news, "amin")
+            arrival = first + clock
+            active = arrival < time
+            time = time.minimum(arrival)
+            if self.published or not bool(active.any()):
+                return time
