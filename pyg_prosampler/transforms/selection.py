@@ -2,7 +2,6 @@ r"""Uniform draws of a given number of elements in every graph at once."""
 
 from fractions import Fraction
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch_geometric.utils import cumsum
@@ -31,7 +30,7 @@ def share_of(share: float, sizes: Tensor, *, round_up: bool = False) -> Tensor:
 def positions(mask: Tensor) -> Tensor:
     r"""Returns where a mask :math:`[n]` is true, in ascending order."""
     if mask.is_cpu:  # NumPy knows how to skip, and is far faster.
-        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+        return torch.from_numpy(mask.numpy().nonzero()[0])
     return mask.nonzero().view(-1)
 
 

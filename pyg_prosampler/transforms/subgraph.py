@@ -103,15 +103,14 @@ class Subgraph(Augmentation):
             mine = chosen.index_select(0, layout.batch)
             edge = positions(mine.index_select(0, source))
             source, target = source.index_select(0, edge), target.index_select(0, edge)
-        active = time == 0  # The nodes whose news has not gone out yet.
+        active = time == 0  # The nodes whose times are news to their neighbours.
         while True:
             edge = positions(active.index_select(0, source))
             reached = target.index_select(0, edge)
-            news = time.index_select(0, source.index_select(0, edge))
-            first = torch.full_like(time, torch.inf)
-            first.scatter_reduce_(0, reached, news, "amin")
-            arrival = first + clock
-            active = arrival < time
-            time = time.minimum(arrival)
+            arrival = time.index_select(0, source.index_select(0, edge))
+            arrival = arrival + clock.index_select(0, reached)
+            earlier = time.scatter_reduce(0, reached, arrival, "amin")
+            active = earlier < time
+            time = earlier
             if self.published or not bool(active.any()):
                 return time
