@@ -151,7 +151,7 @@ def diffusion_factors(data: Data) -> tuple[Tensor, Tensor]:
         data (Data or Batch): Graphs transformed by :class:`PPRDiffusion`.
 
     Returns:
-        tuple: Two coalesced sparse tensors :obj:`[num_nodes, num_nodes]`.
+        tuple: Two sparse tensors :obj:`[num_nodes, num_nodes]`.
 
     Raises:
         ValueError: If a graph was not transformed.
@@ -168,13 +168,11 @@ def diffusion_factors(data: Data) -> tuple[Tensor, Tensor]:
 
 
 def sparse_matrix(index: Tensor, weight: Tensor, size: int) -> Tensor:
-    r"""Returns a coalesced square matrix from its entries; those at the same
-    place add up.
+    r"""Returns a square matrix from its entries, in any order; those at the
+    same place add up.
     """
-    # COO, since the CSR layout warns, and lacks bfloat16 on CPU.
-    return torch.sparse_coo_tensor(
-        index, weight, (size, size), check_invariants=False
-    ).coalesce()
+    # Not coalesced, which would sort them.
+    return torch.sparse_coo_tensor(index, weight, (size, size), check_invariants=False)
 
 
 def diffuse(

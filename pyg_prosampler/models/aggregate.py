@@ -40,7 +40,7 @@ def neighbor_sum(x: Tensor, edge_index: Tensor, weight: Tensor | None = None) ->
                 [2.]])
     """
     edges, num_nodes = plain(edge_index), x.size(0)
-    prepare = partial(RowSum, *edges, num_nodes, num_nodes)
+    prepare = partial(RowSum, edges[0], edges[1], num_nodes, num_nodes)
     return _kept(edges, num_nodes, prepare)(x, weight)
 
 
@@ -200,14 +200,26 @@ def _transpose(
         The row of each entry in ascending order of (column, row), where each
         column begins, and the values in that order.
     """
-    if ptr.device.type == "cpu":  # By counting sort.
-        shape = ptr.numel() - 1, num_columns
-        matrix = csr_array(
-            (value.numpy(), column.numpy(), ptr.numpy()), shape=shape
-        ).tocsc()
-        parts = (matrix.indices, matrix.indptr, matrix.data)
-        row, ptr, value = (torch.from_numpy(part).to(ptr.dtype) for part in parts)
-        return row, ptr, value
+    if ptr.is_cpu:
+        return _transpose_by_counting(ptr, column, value, num_columns)
+    return _transpose_by_sorting(ptr, column, value, num_columns)
+
+
+def _transpose_by_counting(
+    ptr: Tensor, column: Tensor, value: Tensor, num_columns: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    matrix = csr_array(
+        (value.numpy(), column.numpy(), ptr.numpy()),
+        shape=(ptr.numel() - 1, num_columns),
+    ).tocsc()
+    parts = (matrix.indices, matrix.indptr, matrix.data)
+    row, ptr, value = (torch.from_numpy(part).to(ptr.dtype) for part in parts)
+    return row, ptr, value
+
+
+def _transpose_by_sorting(
+    ptr: Tensor, column: Tensor, value: Tensor, num_columns: int
+) -> tuple[Tensor, Tensor, Tensor]:
     row = torch.arange(ptr.numel() - 1, dtype=ptr.dtype, device=ptr.device)
     row = row.repeat_interleave(ptr.diff())
     column, order = column.sort(stable=True)

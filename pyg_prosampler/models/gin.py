@@ -1,5 +1,7 @@
 r"""The graph isomorphism network of GraphCL."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import BatchNorm1d, Linear, Module, ModuleList, ReLU, Sequential
@@ -76,8 +78,9 @@ class GINEncoder(Module):
         if batch is None:
             batch = x.new_zeros(x.size(0), dtype=torch.long)
         pooled = []
+        conv: Any
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            # As conv(x, edge_index), but for how neighbours are added up.
+            # This is conv(x, data.edge_index), without messages.
             x = neighbor_sum(x, data.edge_index).addcmul_(x, 1 + conv.eps)
             x = norm(conv.nn(x).relu_())
             pooled.append(graph_sum(x, batch, num_graphs))

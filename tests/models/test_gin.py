@@ -1,6 +1,10 @@
+import copy
+
 import pytest
 import torch
+from torch_geometric import EdgeIndex
 from torch_geometric.data import Batch, Data
+from torch_geometric.nn import global_add_pool
 
 from pyg_prosampler import GINEncoder
 
@@ -35,6 +39,63 @@ def test_equals_reference(graphs):
     for row, data in zip(out, graphs, strict=True):
         assert torch.allclose(row, reference(encoder, data), rtol=1e-4, atol=1e-5)
         assert torch.allclose(row, encoder(data)[0], rtol=1e-4, atol=1e-5)
+
+
+def with_messages(encoder, data):
+    r"""The same by PyG's own layers."""
+    x, pooled = data.x, []
+    for conv, norm in zip(encoder.convs, encoder.norms, strict=True):
+        x = norm(conv(x, data.edge_index).relu())
+        pooled.append(global_add_pool(x, data.batch, data.num_graphs))
+    return torch.cat(pooled, dim=-1)
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.5])
+@pytest.mark.parametrize("directed", [False, True])
+def test_equals_layers_with_messages(graphs, eps, directed):
+    encoder = GINEncoder(3, 5, 3).double()
+    batch = Batch.from_data_list(graphs)
+    batch.x = batch.x.double().requires_grad_()
+    perm = torch.randperm(batch.num_edges)
+    batch.edge_index = batch.edge_index[:, perm[:40] if directed else perm]
+    for conv in encoder.convs:
+        conv.eps.fill_(eps)  # As a checkpoint may.
+    results = []
+    for run in (GINEncoder.forward, with_messages):
+        copied = copy.deepcopy(encoder)
+        out = run(copied, batch)
+        inputs = [batch.x, *copied.parameters()]
+        grads = torch.autograd.grad(out.sin().sum(), inputs)
+        results.append([out, *grads, *copied.buffers()])
+    for fast, slow in zip(*results, strict=True):
+        assert torch.allclose(fast, slow)
+
+
+def test_names_in_checkpoints():
+    names = set(GINEncoder(3, 5, 1).state_dict())
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    linear = [f"convs.0.nn.{i}.{name}" for i in (0, 2) for name in ("weight", "bias")]
+    assert names == {"convs.0.eps", *linear, *(f"norms.0.{name}" for name in norm)}
+
+
+def test_edge_index_class(graphs):
+    encoder = GINEncoder(3, 4, 2).eval()
+    data = copy.copy(graphs[0])
+    expected = encoder(data)
+    size = (data.num_nodes, data.num_nodes)
+    data.edge_index = EdgeIndex(data.edge_index, sparse_size=size)
+    assert torch.equal(encoder(data), expected)
+
+
+def test_autocast(graphs):
+    encoder = GINEncoder(3, 8, 3).eval()
+    batch = Batch.from_data_list(graphs)
+    expected = encoder(batch).detach()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = encoder(batch)
+        out.sum().backward()
+    assert torch.allclose(out.float(), expected, atol=0.1 * float(expected.max()))
+    assert all(p.grad.isfinite().all() for p in encoder.parameters())
 
 
 def test_initial_weights():

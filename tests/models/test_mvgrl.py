@@ -242,7 +242,7 @@ def test_recomputing_changes_nothing(batch, max_stored_nodes):
         sizes.append(sum(stored))
     for actual, expected in zip(*results, strict=True):
         assert torch.allclose(actual, expected, atol=1e-5)
-    assert sizes[1] < 0.5 * sizes[0]
+    assert sizes[1] < 0.6 * sizes[0]
 
 
 def id_(tensor):
