@@ -52,7 +52,9 @@ def run(
     initial_weights = weights_digest(framework)
     loader = build_loader(config, dataset, framework.embed)
     objective = build_objective(config)
-    optimizer = torch.optim.Adam(framework.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(
+        framework.parameters(), lr=config.learning_rate, fused=True
+    )
     labels = labels_of(dataset)
 
     def evaluate(stage: str) -> Tensor:
