@@ -91,9 +91,9 @@ def preparations(edge_index: Tensor, num_nodes: int) -> dict[str, Callable[[], S
         return lambda x: matrix @ x
 
     def edge_index_class() -> Sum:
-        # It may know all that there is to know.
+        # Told all that there is to know: undirected edges, sorted by source.
         known = EdgeIndex(
-            edge_index, sparse_size=size, sort_order="row", is_undirected=True
+            edge_index.flip(0), sparse_size=size, sort_order="col", is_undirected=True
         ).fill_cache_()
         return lambda x: known.matmul(x, transpose=True)
 
