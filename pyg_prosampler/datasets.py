@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from torch import arange, bincount
+from torch import arange, bincount, cat, tensor
 from torch_geometric.data import Data, InMemoryDataset
 from torch_geometric.datasets import TUDataset
 from torch_geometric.transforms import BaseTransform, Compose, Constant, OneHotDegree
@@ -17,11 +17,14 @@ from pyg_prosampler.ogb import is_ogb, load_ogb
 logger = logging.getLogger(__name__)
 
 _NODE_FEATURES = ("constant", "degree", None)
+_MAX_STORED_BYTES = 2**28
 
 
 class _LocalTUDataset(TUDataset):
     # PyG would download again when only the processed file is left.
     has_download = False
+    # What has made the node features that are stored in memory, but not on disk.
+    feature_transform: BaseTransform | None = None
 
 
 def load_dataset(
@@ -48,8 +51,9 @@ def load_dataset(
     What is fetched arrives whole in :obj:`root/name/raw` or not at all.
 
     Node labels, if there are any, become one-hot node features. To a data set
-    without node features, and to no other, a transform adds those that
-    :obj:`node_features` names; see :meth:`node_feature_transform`.
+    without node features, and to no other, those that :obj:`node_features` names
+    are added, see :meth:`node_feature_transform`: once and in memory, or at every
+    access if they would take more than 256 MiB.
 
     Args:
         name (str): The name of the data set.
@@ -86,10 +90,10 @@ def load_dataset(
         >>> dataset = load_dataset("PAIRS", folder.name)
         >>> dataset
         PAIRS(2)
-        >>> dataset.transform
-        Constant(value=1.0)
+        >>> describe_node_features(dataset)
+        '1 channel, added by Constant(value=1.0)'
         >>> dataset[0]
-        Data(edge_index=[2, 2], y=[1], num_nodes=2, x=[2, 1])
+        Data(edge_index=[2, 2], y=[1], x=[2, 1], num_nodes=2)
         >>> folder.cleanup()
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]*", name):
@@ -109,6 +113,8 @@ def load_dataset(
 
     dataset = _LocalTUDataset(str(root), name, pre_transform=pre_transform)
     added = node_feature_transform(dataset, node_features)
+    if added is not None and _store_node_features(dataset, added):
+        added = None
     steps = [step for step in (added, transform) if step is not None]
     dataset.transform = Compose(steps) if len(steps) > 1 else next(iter(steps), None)
     logger.info("%s: node features: %s", name, describe_node_features(dataset))
@@ -154,7 +160,8 @@ def describe_node_features(dataset: InMemoryDataset) -> str:
         >>> describe_node_features(dataset)
         '1 channel, added by Constant(value=1.0)'
     """
-    stored = dataset.get(0).num_node_features
+    added = getattr(dataset, "feature_transform", None)
+    stored = 0 if added is not None else dataset.get(0).num_node_features
     channels = dataset[0].num_node_features
     count = f"{channels} channel{'' if channels == 1 else 's'}"
     if channels == 0:
@@ -162,6 +169,7 @@ def describe_node_features(dataset: InMemoryDataset) -> str:
     if channels != stored:
         transform = dataset.transform
         steps = transform.transforms if isinstance(transform, Compose) else [transform]
+        steps = [step for step in (added, *steps) if step is not None]
         return f"{count}, added by {', '.join(map(repr, steps))}"
     is_label = getattr(dataset, "num_node_labels", 0) == stored
     return f"{count}, {'one-hot node labels' if is_label else 'as stored'}"
@@ -177,6 +185,21 @@ def max_degree(dataset: InMemoryDataset) -> int:
     # Nodes are counted from 0 in every graph: shift them past each other.
     num_nodes = scatter(source + 1, graph, dim_size=num_edges.numel(), reduce="max")
     return int(bincount(source + cumsum(num_nodes)[graph], minlength=1).max())
+
+
+def _store_node_features(dataset: TUDataset, transform: BaseTransform) -> bool:
+    r"""Adds node features to all graphs for good, unless they take up too much."""
+    example = transform(dataset.get(0)).x
+    num_bytes = dataset._data.num_nodes * example.size(1) * example.element_size()
+    if num_bytes > _MAX_STORED_BYTES:
+        return False
+    features = [transform(dataset.get(i)).x for i in range(len(dataset))]
+    dataset._data.x = cat(features)
+    if dataset.slices is not None:  # more than a single graph
+        dataset.slices["x"] = cumsum(tensor([x.size(0) for x in features]))
+    dataset._data_list = None
+    dataset.feature_transform = transform
+    return True
 
 
 def _check_node_features(node_features: str | None) -> None:

@@ -1,9 +1,10 @@
 r"""Embeddings of a whole data set: by a fresh pass, or from a bank."""
 
+import copy
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -11,7 +12,11 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from torch_geometric.data.data import BaseData
 
+from pyg_prosampler.collate import Layout, StorageCollater
+
 Encoder = Callable[[Batch], Tensor]
+
+MAX_KEPT_BYTES = 2**30
 
 
 class GraphDataset(Protocol):
@@ -22,7 +27,6 @@ class GraphDataset(Protocol):
     def __getitem__(self, index: int, /) -> BaseData: ...
 
 
-@torch.no_grad()
 def encode_dataset(
     encoder: Encoder,
     dataset: GraphDataset,
@@ -65,35 +69,150 @@ def encode_dataset(
                 [2.],
                 [2.]])
     """
-    if len(dataset) == 0:
-        raise ValueError("`dataset` should hold at least one graph (got none)")
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` should be at least 1 (got {batch_size})")
-    device = _resolve_device(encoder, device)
+    encode = DatasetEncoder(
+        encoder,
+        dataset,
+        batch_size=batch_size,
+        device=device,
+        exclude_keys=exclude_keys,
+        max_kept_bytes=0,
+    )
+    return encode()
 
-    outputs = []
-    with _untouched(encoder, device):
-        for first in range(0, len(dataset), batch_size):
-            indices = range(first, min(first + batch_size, len(dataset)))
-            batch = Batch.from_data_list(
-                [dataset[i] for i in indices], exclude_keys=exclude_keys
+
+class DatasetEncoder:
+    r"""Encodes a data set again and again, as :meth:`encode_dataset` does once.
+
+    Batches that come straight from storage, see
+    :class:`~pyg_prosampler.collate.StorageCollater`, are kept on the encoder's
+    device up to a bound, and used again as long as the data set stores the same
+    and no encoder has written into them. A change behind the back of autograd,
+    through :obj:`tensor.data` or NumPy, goes unnoticed.
+
+    Args:
+        encoder, dataset, batch_size, device, exclude_keys: See
+            :meth:`encode_dataset`.
+        max_kept_bytes (int, optional): How much memory kept batches may take up;
+            the others are collated anew. (default: :obj:`2**30`, 1 GiB)
+
+    Raises:
+        ValueError: As :meth:`encode_dataset`, when it is called, or if the bound is
+            negative.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        dataset: GraphDataset,
+        *,
+        batch_size: int = 128,
+        device: torch.device | str | None = None,
+        exclude_keys: list[str] | None = None,
+        max_kept_bytes: int = MAX_KEPT_BYTES,
+    ) -> None:
+        if max_kept_bytes < 0:
+            raise ValueError(
+                f"`max_kept_bytes` should not be negative (got {max_kept_bytes}); "
+                f"pass 0 to keep no batches"
             )
-            if device is not None:
-                batch = batch.to(device)
-            output = encoder(batch)
-            if not isinstance(output, Tensor) or output.shape[:-1] != (len(indices),):
-                got = (
-                    f"shape {list(output.shape)}"
-                    if isinstance(output, Tensor)
-                    else f"a {type(output).__name__}"
-                )
-                raise ValueError(
-                    f"`encoder` should map a batch of {len(indices)} graphs to "
-                    f"[{len(indices)}, channels] (got {got}); pool its node "
-                    f"embeddings, for instance by `global_add_pool`"
-                )
-            outputs.append(output)
-    return torch.cat(outputs)
+        self.encoder = encoder
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.device = device
+        self.exclude_keys = exclude_keys
+        self.max_kept_bytes = max_kept_bytes
+        self._collater = StorageCollater(dataset, exclude_keys=exclude_keys)
+        self._layout: Layout | None = None
+        self._kept: dict[range, _KeptBatch] = {}
+
+    @torch.no_grad()
+    def __call__(self) -> Tensor:
+        num_graphs = len(self.dataset)
+        if num_graphs == 0:
+            raise ValueError("`dataset` should hold at least one graph (got none)")
+        if self.batch_size < 1:
+            raise ValueError(
+                f"`batch_size` should be at least 1 (got {self.batch_size})"
+            )
+        device = _resolve_device(self.encoder, self.device)
+
+        outputs = []
+        with _untouched(self.encoder, device):
+            for first in range(0, num_graphs, self.batch_size):
+                indices = range(first, min(first + self.batch_size, num_graphs))
+                output = self.encoder(self._batch(indices, device))
+                outputs.append(_checked_output(output, len(indices)))
+        return torch.cat(outputs)
+
+    def _batch(self, indices: range, device: torch.device | None) -> Batch:
+        located = self._collater.locate(indices)
+        if located is None:
+            batch = Batch.from_data_list(
+                [self.dataset[i] for i in indices], exclude_keys=self.exclude_keys
+            )
+            return batch if device is None else batch.to(device)
+        layout, rows = located
+        if self._layout is not layout:  # None of what is kept is stored by now.
+            self._layout = layout
+            self._kept.clear()
+        kept = self._kept.get(indices)
+        if kept is None or not kept.is_as_made(rows, device):
+            self._kept.pop(indices, None)
+            with torch.inference_mode(False):  # For tensors that count versions.
+                batch = self._collater.collate(layout, rows)
+                batch = batch if device is None else batch.to(device)
+            kept = _KeptBatch.of(batch, rows, device)
+            # Looked up only where a batch is new.
+            num_bytes = sum(other.num_bytes for other in self._kept.values())
+            if num_bytes + kept.num_bytes <= self.max_kept_bytes:
+                self._kept[indices] = kept
+        # The encoder may set attributes.
+        return copy.copy(kept.batch)
+
+
+class _KeptBatch(NamedTuple):
+    batch: Batch
+    rows: list[int]
+    device: torch.device | None
+    versions: list[int]
+    num_bytes: int
+
+    @classmethod
+    def of(
+        cls, batch: Batch, rows: list[int], device: torch.device | None
+    ) -> "_KeptBatch":
+        num_bytes = sum(tensor.nbytes for tensor in _tensors_of(batch))
+        return cls(batch, rows, device, _versions_of(batch), num_bytes)
+
+    def is_as_made(self, rows: list[int], device: torch.device | None) -> bool:
+        return (
+            self.rows == rows
+            and self.device == device
+            and self.versions == _versions_of(self.batch)
+        )
+
+
+def _tensors_of(batch: Batch) -> list[Tensor]:
+    return [value for _, value in batch if isinstance(value, Tensor)]
+
+
+def _versions_of(batch: Batch) -> list[int]:
+    return [tensor._version for tensor in _tensors_of(batch)]
+
+
+def _checked_output(output: Tensor, num_graphs: int) -> Tensor:
+    if not isinstance(output, Tensor) or output.shape[:-1] != (num_graphs,):
+        got = (
+            f"shape {list(output.shape)}"
+            if isinstance(output, Tensor)
+            else f"a {type(output).__name__}"
+        )
+        raise ValueError(
+            f"`encoder` should map a batch of {num_graphs} graphs to "
+            f"[{num_graphs}, channels] (got {got}); pool its node "
+            f"embeddings, for instance by `global_add_pool`"
+        )
+    return output
 
 
 class EmbeddingBank:

@@ -1,7 +1,6 @@
 r"""The drop-in replacement for :class:`torch_geometric.loader.DataLoader`."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -12,11 +11,13 @@ from torch_geometric.data.data import BaseData
 from torch_geometric.loader import DataLoader
 from torch_geometric.loader.dataloader import Collater
 
+from pyg_prosampler.collate import StorageCollater
 from pyg_prosampler.encode import (
+    MAX_KEPT_BYTES,
+    DatasetEncoder,
     EmbeddingBank,
     Encoder,
     GraphDataset,
-    encode_dataset,
 )
 from pyg_prosampler.policies import BatchFunction, BatchPolicy, UniformPolicy
 from pyg_prosampler.sampler import ProSampler
@@ -54,6 +55,10 @@ class ProSamplerLoader(DataLoader):
             loop hands over by :meth:`update`. (default: :obj:`"encoder"`)
         encode_batch_size (int, optional): The number of graphs encoded at a
             time. (default: :obj:`None`, :obj:`batch_size`)
+        max_kept_bytes (int, optional): How much memory the batches may take up
+            that are kept from one refresh to the next, on the encoder's device.
+            Those of an in-memory data set without a transform are; all others
+            are collated anew. (default: :obj:`2**30`, 1 GiB)
         num_candidates, num_neighbors, restart_prob, coverage, refresh_every, \
         num_warmup_epochs, drop_last, seed, max_steps, backend, candidates, policy:
             See :class:`~pyg_prosampler.ProSampler`.
@@ -90,6 +95,7 @@ class ProSamplerLoader(DataLoader):
         encoder: Encoder | None,
         embedding_source: str = "encoder",
         encode_batch_size: int | None = None,
+        max_kept_bytes: int = MAX_KEPT_BYTES,
         num_candidates: int | None = None,
         num_neighbors: int | None = None,
         restart_prob: float | Schedule | None = None,
@@ -132,12 +138,12 @@ class ProSamplerLoader(DataLoader):
         self.bank = EmbeddingBank(len(dataset))
         source: Callable[[], Tensor] = self.bank
         if embedding_source == "encoder" and encoder is not None:
-            source = partial(
-                encode_dataset,
+            source = DatasetEncoder(
                 encoder,
                 dataset,
                 batch_size=encode_batch_size or batch_size,
                 exclude_keys=exclude_keys,
+                max_kept_bytes=max_kept_bytes,
             )
         indexed = IndexedDataset(dataset)
         sampler = ProSampler(
@@ -165,8 +171,11 @@ class ProSamplerLoader(DataLoader):
             batch_sampler=sampler,
             **kwargs,
         )
-        collater = Collater(dataset, follow_batch, exclude_keys)
-        self.collate_fn = IndexedCollater(collater, exclude_keys)
+        self.collate_fn = IndexedCollater(dataset, follow_batch, exclude_keys)
+
+    def __iter__(self) -> Iterator[Any]:
+        self.collate_fn.prepare()
+        return super().__iter__()
 
     def set_epoch(self, epoch: int) -> None:
         r"""Sets the epoch that the next iteration draws. Without it, every
@@ -198,8 +207,8 @@ class ProSamplerLoader(DataLoader):
 
 
 class IndexedDataset(Dataset):
-    r"""Behaves as the data set that it holds, but hands the indices of a batch
-    to the collate function along with its graphs.
+    r"""Behaves as the data set that it holds, but leaves it to the collate function
+    to take out the graphs of a batch.
     """
 
     def __init__(self, dataset: GraphDataset) -> None:
@@ -219,22 +228,34 @@ class IndexedDataset(Dataset):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
-    def __getitems__(self, indices: list[int]) -> tuple[list[int], list[BaseData]]:
-        return indices, [self.dataset[index] for index in indices]
+    def __getitems__(self, indices: list[int]) -> list[int]:
+        return indices
 
 
 class IndexedCollater:
-    r"""Collates graphs as PyG does and adds their indices as
-    :obj:`graph_id`.
+    r"""Collates the graphs of a data set by their indices, as PyG does, and adds
+    these as :obj:`graph_id`.
     """
 
-    def __init__(self, collater: Collater, exclude_keys: list[str] | None) -> None:
-        self.collater = collater
-        self.add_graph_id = "graph_id" not in (exclude_keys or [])
+    def __init__(
+        self,
+        dataset: GraphDataset,
+        follow_batch: Iterable[str] | None,
+        exclude_keys: Iterable[str] | None,
+    ) -> None:
+        self.dataset = dataset
+        self.fast = StorageCollater(dataset, follow_batch, exclude_keys)
+        self.plain = Collater(dataset, follow_batch, exclude_keys)
+        self.add_graph_id = "graph_id" not in self.fast.exclude_keys
 
-    def __call__(self, indexed: tuple[list[int], list[BaseData]]) -> Any:
-        indices, graphs = indexed
-        batch = self.collater(graphs)
+    def prepare(self) -> None:
+        r"""Looks at the data set once, in place of every worker."""
+        self.fast.locate([0])
+
+    def __call__(self, indices: list[int]) -> Any:
+        batch = self.fast(indices)
+        if batch is None:
+            batch = self.plain([self.dataset[index] for index in indices])
         if self.add_graph_id:
             for part in batch if isinstance(batch, list | tuple) else [batch]:
                 if isinstance(part, BaseData):
