@@ -195,8 +195,7 @@ def _store_node_features(dataset: TUDataset, transform: BaseTransform) -> bool:
         return False
     features = [transform(dataset.get(i)).x for i in range(len(dataset))]
     dataset._data.x = cat(features)
-    if dataset.slices is not None:  # more than a single graph
-        dataset.slices["x"] = cumsum(tensor([x.size(0) for x in features]))
+    dataset.slices["x"] = cumsum(tensor([x.size(0) for x in features]))
     dataset._data_list = None
     dataset.feature_transform = transform
     return True

@@ -162,7 +162,6 @@ class DatasetEncoder:
                 batch = self._collater.collate(layout, rows)
                 batch = batch if device is None else batch.to(device)
             kept = _KeptBatch.of(batch, rows, device)
-            # Looked up only where a batch is new.
             num_bytes = sum(other.num_bytes for other in self._kept.values())
             if num_bytes + kept.num_bytes <= self.max_kept_bytes:
                 self._kept[indices] = kept

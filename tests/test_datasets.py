@@ -22,7 +22,7 @@ from torch_geometric.data import InMemoryDataset
 from torch_geometric.datasets import TUDataset
 from torch_geometric.utils import degree
 
-from pyg_prosampler import fetch
+from pyg_prosampler import datasets, fetch
 from pyg_prosampler.datasets import (
     describe_node_features,
     load_dataset,
@@ -367,7 +367,7 @@ def test_constant_is_the_default(
 ) -> None:
     with caplog.at_level(logging.INFO, "pyg_prosampler"):
         dataset = load_dataset("MINI", tmp_path, mirror=mirror)
-    assert isinstance(dataset.transform, T.Constant)
+    assert dataset.transform is None
     assert all(torch.equal(d.x, torch.ones(d.num_nodes, 1)) for d in dataset)
     text = "1 channel, added by Constant(value=1.0)"
     assert describe_node_features(dataset) == text
@@ -380,6 +380,27 @@ def test_one_hot_degree(tmp_path: Path, mirror: str) -> None:
     assert dataset[2].x.argmax(dim=1).tolist() == [3, 2, 2, 1]
     assert dataset[1].x.argmax(dim=1).tolist() == [0, 0]
     assert describe_node_features(dataset) == "4 channels, added by OneHotDegree(3)"
+
+
+@pytest.mark.parametrize("node_features", ["constant", "degree"])
+def test_features_are_those_of_the_transform(
+    tmp_path: Path, mirror: str, monkeypatch: pytest.MonkeyPatch, node_features: str
+) -> None:
+    plain = load_dataset("MINI", tmp_path, mirror=mirror, node_features=None)
+    plain.transform = node_feature_transform(plain, node_features)
+    stored = load_dataset("MINI", tmp_path, node_features=node_features)
+    monkeypatch.setattr(datasets, "_MAX_STORED_BYTES", 0)
+    lazy = load_dataset("MINI", tmp_path, node_features=node_features)
+    assert stored.transform is None
+    assert repr(lazy.transform) == repr(plain.transform)
+    for data_set in (stored, lazy, stored.copy(), stored[torch.arange(3)]):
+        assert data_set.num_features == plain.num_features
+        for found, expected in zip(data_set, plain, strict=True):
+            assert found.to_dict().keys() == expected.to_dict().keys()
+            assert torch.equal(found.x, expected.x)
+        assert describe_node_features(data_set) == describe_node_features(plain)
+    # What is on disk stays as it was.
+    assert load_dataset("MINI", tmp_path, node_features=None)[0].x is None
 
 
 def test_nothing_is_added_on_request(tmp_path: Path, mirror: str) -> None:
@@ -405,6 +426,8 @@ def test_features_come_before_the_users_transform(tmp_path: Path, mirror: str) -
 
     dataset = load_dataset("MINI", tmp_path, mirror=mirror, transform=double)
     assert dataset[0].x.tolist() == [[2], [2], [2]]
+    text = "1 channel, added by Constant(value=1.0), "
+    assert describe_node_features(dataset).startswith(text)
     dataset = load_dataset("MINI", tmp_path, node_features="degree", transform=double)
     assert dataset[0].x.tolist() == [[0, 2, 0, 0], [0, 0, 2, 0], [0, 2, 0, 0]]
 

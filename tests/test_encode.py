@@ -3,10 +3,13 @@ import random
 import numpy as np
 import pytest
 import torch
-from torch_geometric.data import Batch
+from torch.utils.data import Subset
+from torch_geometric.data import Batch, InMemoryDataset
 from torch_geometric.nn import global_add_pool
+from torch_geometric.transforms import Constant
 
 from pyg_prosampler import EmbeddingBank, GINEncoder, encode_dataset
+from pyg_prosampler.encode import DatasetEncoder
 
 
 def sum_pool(batch):
@@ -157,3 +160,175 @@ def test_batches_equal_those_of_pyg(graphs):
     expected = Batch.from_data_list(graphs)
     assert seen[0].to_dict().keys() == expected.to_dict().keys()
     assert torch.equal(seen[0].edge_index, expected.edge_index)
+
+
+# Batches that are kept ########################################################
+
+
+class InMemory(InMemoryDataset):
+    def __init__(self, graphs):
+        super().__init__()
+        self.data, self.slices = self.collate(graphs)
+
+
+class Recorder:
+    r"""An encoder that keeps the batches it was given."""
+
+    def __init__(self, encoder=sum_pool):
+        self.encoder = encoder
+        self.batches = []
+
+    def __call__(self, batch):
+        self.batches.append(batch)
+        return self.encoder(batch)
+
+    def edges(self):
+        return [batch.edge_index for batch in self.batches]
+
+
+def plain(encoder, dataset, batch_size):
+    r"""One batch after the other, as PyG collates them."""
+    graphs = [dataset[i] for i in range(len(dataset))]
+    parts = [graphs[i : i + batch_size] for i in range(0, len(graphs), batch_size)]
+    return torch.cat([encoder(Batch.from_data_list(part)) for part in parts])
+
+
+def is_kept(encoder, recorder):
+    r"""Whether two passes are given the same tensors."""
+    recorder.batches.clear()
+    first, second = encoder(), encoder()
+    assert torch.equal(first, second)
+    edges = recorder.edges()
+    half = len(edges) // 2
+    kept = [a is b for a, b in zip(edges[:half], edges[half:], strict=True)]
+    assert len(set(kept)) == 1
+    return kept[0]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 10, 100])
+def test_kept_batches_are_those_of_pyg(graphs, batch_size):
+    dataset, recorder = InMemory(graphs), Recorder()
+    encode = DatasetEncoder(recorder, dataset, batch_size=batch_size)
+    expected = plain(sum_pool, dataset, batch_size)
+    for _ in range(3):
+        assert torch.equal(encode(), expected)
+    assert torch.equal(
+        encode_dataset(sum_pool, dataset, batch_size=batch_size), encode()
+    )
+    assert is_kept(encode, recorder)
+
+
+def test_batches_are_kept_where_they_come_from_storage(graphs):
+    recorder = Recorder()
+    for dataset, expected in [
+        (InMemory(graphs), True),
+        (InMemory(graphs)[2:], True),
+        (Subset(InMemory(graphs), [1, 4]), True),
+        (graphs, False),
+    ]:
+        assert is_kept(DatasetEncoder(recorder, dataset, batch_size=2), recorder) == (
+            expected
+        )
+        assert torch.equal(
+            DatasetEncoder(recorder, dataset, batch_size=2)(),
+            plain(sum_pool, dataset, 2),
+        )
+
+
+def test_no_stale_batches(graphs):
+    dataset, recorder = InMemory(graphs), Recorder()
+    subset = Subset(dataset, list(range(8)))
+    encode = DatasetEncoder(recorder, subset, batch_size=4)
+
+    def check(expect_kept=True):
+        assert torch.equal(encode(), plain(sum_pool, subset, 4))
+        assert is_kept(encode, recorder) == expect_kept
+
+    check()
+    dataset._data.x.mul_(2)
+    check()
+    dataset[5].x.add_(1)
+    check()
+    subset.indices[3] = 9
+    check()
+    dataset.transform = Constant()
+    check(expect_kept=False)
+    dataset.transform = None
+    check()
+    with pytest.warns(UserWarning, match="Clearing the cache"):
+        dataset.data.x = torch.randn_like(dataset._data.x)
+    check()
+    list(dataset)
+    dataset._data_list[6].x = torch.zeros(5, 3)
+    assert torch.equal(encode(), plain(sum_pool, subset, 4))
+    subset.indices = list(range(7))
+    assert torch.equal(encode(), plain(sum_pool, subset, 4))
+
+
+def test_kept_batches_stay_under_the_bound(graphs):
+    dataset, recorder = InMemory(graphs), Recorder()
+    expected = plain(recorder, dataset, 2)
+    num_bytes = [sum(value.nbytes for _, value in batch) for batch in recorder.batches]
+    for num_kept in range(6):
+        recorder.batches.clear()
+        encode = DatasetEncoder(
+            recorder, dataset, batch_size=2, max_kept_bytes=sum(num_bytes[:num_kept])
+        )
+        for _ in range(2):
+            assert torch.equal(encode(), expected)
+        edges = recorder.edges()
+        kept = [a is b for a, b in zip(edges[:5], edges[5:], strict=True)]
+        assert kept == [index < num_kept for index in range(5)]
+
+
+def test_encoders_that_change_their_batches(graphs):
+    def assigns(batch):
+        batch.x = batch.x + 1
+        batch.edge_index = None
+        batch.extra = torch.ones(1)
+        return sum_pool(batch)
+
+    def writes(batch):
+        batch.x.add_(1)
+        return sum_pool(batch)
+
+    dataset = InMemory(graphs)
+    for encoder in (assigns, writes):
+        encode = DatasetEncoder(encoder, dataset, batch_size=4)
+        expected = plain(encoder, InMemory(graphs), 4)
+        for _ in range(3):
+            assert torch.equal(encode(), expected)
+
+
+def test_in_inference_mode(graphs):
+    dataset, recorder = InMemory(graphs), Recorder()
+    encode = DatasetEncoder(recorder, dataset, batch_size=4)
+    with torch.inference_mode():
+        assert is_kept(encode, recorder)
+    assert torch.equal(encode(), plain(sum_pool, dataset, 4))
+
+
+def test_excluded_keys_of_kept_batches(graphs):
+    recorder = Recorder()
+    encode = DatasetEncoder(recorder, InMemory(graphs), exclude_keys=["y"])
+    assert is_kept(encode, recorder)
+    assert all("y" not in batch for batch in recorder.batches)
+
+
+def test_bad_bound(graphs):
+    with pytest.raises(ValueError, match=r"`max_kept_bytes` .* negative \(got -1\)"):
+        DatasetEncoder(sum_pool, graphs, max_kept_bytes=-1)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_kept_batches_live_on_the_encoders_device(graphs):
+    dataset, encoder = InMemory(graphs), GINEncoder(3)
+    recorder = Recorder(encoder)
+    encode = DatasetEncoder(recorder, dataset, device="cuda")
+    encoder.cuda()
+    assert is_kept(encode, recorder)
+    assert all(edge_index.is_cuda for edge_index in recorder.edges())
+    found = DatasetEncoder(encoder, dataset)
+    assert found().is_cuda
+    encoder.cpu()
+    assert not found().is_cuda

@@ -3,7 +3,8 @@ import pickle
 
 import pytest
 import torch
-from torch_geometric.data import Batch, Data, HeteroData
+from torch.utils.data import Subset
+from torch_geometric.data import Batch, Data, HeteroData, InMemoryDataset
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import global_add_pool
 from torch_geometric.transforms import Constant
@@ -14,6 +15,12 @@ from pyg_prosampler.policies import UniformPolicy
 
 def sum_pool(batch):
     return global_add_pool(batch.x, batch.batch)
+
+
+class InMemory(InMemoryDataset):
+    def __init__(self, graphs, transform=None):
+        super().__init__(transform=transform)
+        self.data, self.slices = self.collate(graphs)
 
 
 def make(graphs, batch_size=4, **kwargs):
@@ -28,7 +35,9 @@ def assert_same(found: Batch, expected: Batch):
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_batches_equal_those_of_pyg(graphs, num_workers):
+@pytest.mark.parametrize("kind", [list, InMemory])
+def test_batches_equal_those_of_pyg(graphs, kind, num_workers):
+    graphs = kind(graphs)
     loader = make(graphs, num_workers=num_workers, num_warmup_epochs=0)
     assert len(loader) == 3
     for _ in range(2):
@@ -99,6 +108,64 @@ def test_data_set_behaves_as_before(graphs):
     assert len(pickle.loads(pickle.dumps(loader.dataset))) == 10
     with pytest.raises(AttributeError):
         _ = loader.dataset.no_such_name
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_straight_from_storage(graphs, num_workers):
+    dataset = InMemory(graphs)
+    for source in (dataset, dataset[1:], dataset.shuffle(), Subset(dataset, range(4))):
+        loader = make(
+            source,
+            num_workers=num_workers,
+            follow_batch=["y"],
+            exclude_keys=["edge_index"],
+            num_warmup_epochs=0,
+        )
+        for batch in loader:
+            assert loader.collate_fn.fast(batch.graph_id.tolist()) is not None
+            chosen = [source[i] for i in batch.graph_id.tolist()]
+            expected = Batch.from_data_list(
+                chosen, follow_batch=["y"], exclude_keys=["edge_index"]
+            )
+            assert_same(batch, expected)
+
+
+def test_transforms_after_construction(graphs):
+    dataset = InMemory(graphs)
+    loader = make(dataset, num_warmup_epochs=0)
+    assert all(batch.x.size(1) == 3 for batch in loader)
+    dataset.transform = Constant()
+    assert all(batch.x.size(1) == 4 for batch in loader)
+    assert loader.batch_sampler.latest_embeddings.size(1) == 4
+    dataset.transform = None
+    with pytest.warns(UserWarning, match="Clearing the cache"):
+        dataset.data.x = dataset._data.x[:, :2]
+    assert all(batch.x.size(1) == 2 for batch in loader)
+    assert loader.batch_sampler.latest_embeddings.size(1) == 2
+
+
+def test_data_set_is_looked_at_before_workers_are(graphs):
+    loader = make(InMemory(graphs), num_workers=1, persistent_workers=True)
+    for _ in range(2):
+        assert sum(batch.num_graphs for batch in loader) == 10
+    assert loader.collate_fn.fast._layout is not None
+
+
+def test_memory_for_encoding_is_bounded(graphs):
+    seen = []
+
+    def encoder(batch):
+        seen.append(batch.x)
+        return sum_pool(batch)
+
+    for max_kept_bytes, is_kept in ((2**20, True), (0, False)):
+        loader = ProSamplerLoader(
+            InMemory(graphs), 10, encoder=encoder, num_warmup_epochs=0,
+            max_kept_bytes=max_kept_bytes,
+        )  # fmt: skip
+        seen.clear()
+        list(loader), list(loader)
+        assert (seen[0] is seen[1]) == is_kept
 
 
 def test_other_kinds_of_graphs():
