@@ -157,6 +157,24 @@ def test_is_the_batch_of_pyg(max_gathered, dataset, draw):
     assert_same(found, expected)
 
 
+class Marked(Data):
+    r"""With something of its own in every graph and batch."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self._marks = []
+
+
+def test_batches_begin_as_their_class_says(graphs):
+    dataset = InMemory(
+        [Marked(x=graph.x, edge_index=graph.edge_index) for graph in graphs]
+    )
+    assert_collates(dataset)
+    collater = StorageCollater(dataset)
+    collater([0])._store._marks.append(1)
+    assert collater([0])._store._marks == []
+
+
 @pytest.fixture
 def dataset(graphs):
     return InMemory(graphs)
@@ -228,6 +246,11 @@ class OwnCopy(Data):
         return Data(x=self.x)
 
 
+class OwnIncrement(Data):
+    def __inc__(self, key, value, *args, **kwargs):
+        return 0.0
+
+
 class OwnStart(Data):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -261,6 +284,7 @@ UNUSUAL = {
     ),
     "edge index": lambda graphs: with_attribute(graphs, edges_with_size, "edge_index"),
     "own copy": lambda graphs: InMemory([OwnCopy(x=graph.x) for graph in graphs]),
+    "own increment": lambda graphs: InMemory([OwnIncrement(x=g.x) for g in graphs]),
     "small numbers": lambda graphs: InMemory(
         [
             Data(x=g.x, small_index=torch.ones(i + 1).char())
