@@ -12,7 +12,8 @@ from torch import Tensor
 from torch_geometric.data import Batch
 from torch_geometric.data.data import BaseData
 
-from pyg_prosampler.collate import Layout, StorageCollater
+from pyg_prosampler.collate import StorageCollater
+from pyg_prosampler.storage import Layout
 
 Encoder = Callable[[Batch], Tensor]
 

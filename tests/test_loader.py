@@ -148,7 +148,7 @@ def test_data_set_is_looked_at_before_workers_are(graphs):
     loader = make(InMemory(graphs), num_workers=1, persistent_workers=True)
     for _ in range(2):
         assert sum(batch.num_graphs for batch in loader) == 10
-    assert loader.collate_fn.fast._layout is not None
+    assert loader.collate_fn.fast._storage is not None
 
 
 def test_memory_for_encoding_is_bounded(graphs):
