@@ -157,6 +157,33 @@ def test_is_the_batch_of_pyg(max_gathered, dataset, draw):
     assert_same(found, expected)
 
 
+class Odd(Data):
+    r"""Its increments may add up to zero, and one is asked of the piece."""
+
+    def __inc__(self, key, value, *args, **kwargs):
+        if key == "some_index":
+            return int(self.sign)
+        return value.size(0) if key == "matrix_index" else 0
+
+    def __cat_dim__(self, key, value, *args, **kwargs):
+        return None if key == "matrix_index" else 0
+
+
+def test_odd_increments_and_names(graphs):
+    odd = [
+        Odd(
+            x=graph.x,
+            sign=torch.tensor([(-1) ** index]),
+            some_index=torch.arange(index),
+            matrix_index=torch.ones(4, 2).long(),
+            ptr=torch.arange(2),
+        )
+        for index, graph in enumerate(graphs)
+    ]
+    for indices in ([1, 2, 5], [2, 1, 3], [7]):
+        assert_collates(InMemory(odd), indices)
+
+
 class Marked(Data):
     r"""With something of its own in every graph and batch."""
 
@@ -384,6 +411,11 @@ def test_sees_changes_of_what_is_stored(dataset):
     assert check()
     dataset._indices = list(range(9))
     assert check()
+    dataset._indices, dataset._data_list = None, None
+    dataset.slices["y"] = torch.tensor([0, 2, *range(2, 11)])
+    assert check()
+    dataset._indices = [-1]
+    assert collater([0]) is None
 
 
 def test_sees_changes_in_place_of_where_graphs_lie(dataset):
@@ -431,8 +463,10 @@ def test_results_share_no_memory(dataset):
     first = StorageCollater(dataset)(INDICES)
     for _, value in first:
         value.zero_()
+    assert first._slice_dict["x"].any()
     for value in first._slice_dict.values():
-        value.zero_()
+        value.fill_(7)
+    assert not first.ptr.any()
     assert_collates(dataset)
 
 
@@ -450,7 +484,9 @@ def test_neither_data_set_nor_random_state_changes(dataset):
 def test_survives_pickling(dataset):
     collater = StorageCollater(dataset, ["x"], ["y"])
     expected = collater(INDICES)
-    assert_same(pickle.loads(pickle.dumps(collater))(INDICES), expected)
+    again = pickle.loads(pickle.dumps(collater))
+    assert again._storage is None
+    assert_same(again(INDICES), expected)
 
 
 @pytest.mark.parametrize("max_gathered", [0, 256])
