@@ -300,6 +300,18 @@ def test_encoders_that_change_their_batches(graphs):
             assert torch.equal(encode(), expected)
 
 
+def test_assigning_to_a_batch_does_not_cost_it(graphs):
+    def assigns(batch):
+        kept_x.append(batch.x)
+        batch.x = batch.x + 1
+        return sum_pool(batch)
+
+    kept_x = []
+    encode = DatasetEncoder(assigns, InMemory(graphs), batch_size=10)
+    encode(), encode()
+    assert kept_x[0] is kept_x[1]
+
+
 def test_in_inference_mode(graphs):
     dataset, recorder = InMemory(graphs), Recorder()
     encode = DatasetEncoder(recorder, dataset, batch_size=4)
