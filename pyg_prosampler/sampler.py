@@ -83,6 +83,7 @@ class ProSampler(Sampler[list[int]]):
         ValueError: If an argument is out of its range.
 
     Example:
+        >>> import torch
         >>> embeddings = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.1, 1.0], [1.0, 0.1]])
         >>> sampler = ProSampler(
         ...     lambda: embeddings, num_instances=4, batch_size=2,
@@ -137,10 +138,13 @@ class ProSampler(Sampler[list[int]]):
                 backend,
                 candidates=candidates,
             )
-        elif (num_candidates, num_neighbors, restart_prob, max_steps) != (None,) * 4:
+        elif (num_candidates, num_neighbors, restart_prob, max_steps, candidates) != (
+            *(None,) * 4,
+            "auto",
+        ):
             raise ValueError(
-                "`num_candidates`, `num_neighbors`, `restart_prob` and `max_steps` "
-                "are dials of the walk; give `policy` its own instead"
+                "`num_candidates`, `num_neighbors`, `restart_prob`, `max_steps` and "
+                "`candidates` are dials of the walk; give `policy` its own instead"
             )
         self.embeddings = embeddings
         self.num_instances = num_instances

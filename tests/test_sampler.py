@@ -323,6 +323,8 @@ def test_too_many_candidates_are_clipped_with_a_notice():
         ({"num_candidates": 5, "num_neighbors": 6}, r"`num_neighbors` .* = 5"),
         ({"restart_prob": 1.01}, r"`restart_prob` .*\(got 1.01\)"),
         ({"policy": UniformPolicy(), "max_steps": 5}, "are dials of the walk"),
+        ({"policy": UniformPolicy(), "candidates": "shared"}, "are dials of the walk"),
+        ({"candidates": "own"}, "`candidates` should be one of"),
         ({"policy": "knn"}, r"`policy` should be a batch policy.*\(got 'knn'\)"),
         ({"backend": "cuda"}, "`backend` should be one of"),
     ],
