@@ -146,7 +146,11 @@ def _bytes(value: Tensor) -> bytes:
 def _program() -> str:
     # Modules that are run by `python -m` have a specification, scripts have none.
     spec = getattr(sys.modules["__main__"], "__spec__", None)
-    return Path(sys.argv[0]).name if spec is None else f"python -m {spec.name}"
+    return (
+        Path(sys.argv[0]).name
+        if spec is None
+        else f"python -m {spec.name.removesuffix('.__main__')}"
+    )
 
 
 def _versions() -> dict[str, str | None]:

@@ -4,7 +4,7 @@ r"""Puts the tables of all records into README and docs, between their markers.
     python -m benchmarks.graph.tables --check   # fails if anything is out of date
 
 A table stands between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` and is made
-from ``results/NAME.jsonl`` alone.
+from ``results/NAME.jsonl`` alone; with NAME/PART, from the records of that part.
 """
 
 import io
@@ -18,6 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.graph.speed import tables as speed
 from pyg_prosampler.compare import describe_comparison, to_table
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -195,6 +196,13 @@ def provenance(records: list[Record]) -> list[str]:
     ]
 
 
+def with_provenance(
+    table: Callable[[list[Record]], str],
+) -> Callable[[list[Record]], str]:
+    r"""A table with where its numbers come from below."""
+    return lambda records: "\n".join([table(records), "", *provenance(records)])
+
+
 TABLES: dict[str, Callable[[list[Record]], str]] = {
     "compare-MUTAG": comparison,
     "diffusion": diffusion,
@@ -202,20 +210,26 @@ TABLES: dict[str, Callable[[list[Record]], str]] = {
     "late_epoch": late_epoch,
     "objectives": objectives,
     "policies": policies,
+    **{f"speed/{part}": with_provenance(t) for part, t in speed.TABLES.items()},
 }
+
+
+def read(name: str) -> list[Record]:
+    r"""Returns the records of a table."""
+    name, _, part = name.partition("/")
+    path = RESULTS / f"{name}.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    records = [json.loads(line) for line in lines]
+    return [record for record in records if not part or record["part"] == part]
 
 
 def filled(text: str) -> str:
     r"""Returns a document with its tables made anew."""
 
     def fill(match: re.Match[str]) -> str:
-        name = match[1]
-        path = RESULTS / f"{name}.jsonl"
-        table = "*No record yet.*"
-        if path.exists():
-            lines = path.read_text().splitlines()
-            table = TABLES[name]([json.loads(line) for line in lines])
-        return f"<!-- begin: {name} -->\n{table}\n<!-- end: {name} -->"
+        records = read(match[1])
+        table = TABLES[match[1]](records) if records else "*No record yet.*"
+        return f"<!-- begin: {match[1]} -->\n{table}\n<!-- end: {match[1]} -->"
 
     return re.sub(
         r"<!-- begin: (\S+) -->\n.*?<!-- end: \1 -->", fill, text, flags=re.DOTALL
@@ -237,6 +251,9 @@ def main() -> None:
         else:
             path.write_text(filled(texts[path]))
             print(f"{path}: tables made anew")
+    growth = read("speed/growth")
+    if growth and "--check" not in sys.argv:
+        speed.draw_growth(growth, PROJECT / "docs" / "images" / "speed-growth")
     if outdated and "--check" in sys.argv:
         sys.exit(1)
 

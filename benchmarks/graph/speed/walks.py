@@ -59,7 +59,7 @@ def measure(root: str, mirror: str | None) -> Iterator[dict[str, Any]]:
             ways = {
                 "until all are seen": partial(until_all_are_seen, neighbors, rng),
                 "as many batches": partial(independent, neighbors, num_batches, rng),
-                coverage: partial(list, sampler),
+                "ProSampler": partial(list, sampler),
             }
             yield {
                 "case": f"{coverage}, N={num_nodes}",
