@@ -15,8 +15,9 @@ class PairLogits(NamedTuple):
 
     Attributes:
         positive: Logit of the positive, of shape :obj:`[num_anchors]`.
-        negative: Logits against all vectors of both views, first view first,
-            of shape :obj:`[num_anchors, 2 * batch_size]`;
+        negative: Logits against the other view's vectors, of shape
+            :obj:`[num_anchors, batch_size]`, or against those of both views, first
+            view first, of shape :obj:`[num_anchors, 2 * batch_size]`;
             :math:`-\infty` where the pair is no negative.
         num_negatives: Number of negatives, of shape :obj:`[num_anchors]`, in the
             floating-point type of the logits.
@@ -138,24 +139,40 @@ def pair_logits(
     size = z.size(0) // 2
     check_mask(mask, size)
 
-    index = torch.arange(2 * size, device=z.device)
-    graph, view = index % size, index // size
-    anchor = index if two_sided else index[:size]
-
+    num_anchors = 2 * size if two_sided else size
+    partner = torch.arange(num_anchors, device=z.device)
     with torch.autocast(z.device.type, enabled=False):
-        logits = z[: anchor.numel()] @ z.t() / temperature
+        if negatives == "both":
+            logits = z[:num_anchors] @ z.t() / temperature
+            partner = (partner + size) % (2 * size)
+        else:
+            logits = z[:size] @ z[size:].t() / temperature
+            logits = torch.cat([logits, logits.t()]) if two_sided else logits
+            partner = partner % size
 
-    kept = graph[anchor].view(-1, 1) != graph
-    if negatives == "cross":
-        kept &= view[anchor].view(-1, 1) != view
+    left_out = torch.eye(size, dtype=torch.bool, device=z.device)
     if mask is not None:
-        kept &= ~mask.repeat(2 if two_sided else 1, 2)
-
+        left_out |= mask
+    left_out = left_out.repeat(num_anchors // size, logits.size(1) // size)
     return PairLogits(
-        positive=logits[anchor, (anchor + size) % (2 * size)],
-        negative=logits.masked_fill(~kept, -math.inf),
-        num_negatives=kept.sum(dim=1).to(z.dtype),
+        positive=logits.gather(1, partner.view(-1, 1)).view(-1),
+        negative=logits.masked_fill(left_out, -math.inf),
+        num_negatives=(~left_out).sum(dim=1).to(z.dtype),
     )
+
+
+def against_both_views(logits: PairLogits) -> PairLogits:
+    """Widens logits of all anchors against the other view to both views, of which
+    the anchor's own has no negatives.
+    """
+    negative = logits.negative
+    size = negative.size(0) // 2
+    if negative.size(1) == size:
+        first, second = negative.split(size)
+        none = torch.full_like(first, -math.inf)
+        rows = torch.cat([none, first], dim=1), torch.cat([second, none], dim=1)
+        negative = torch.cat(rows)
+    return logits._replace(negative=negative)
 
 
 def log_sum_exp(x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pyg_prosampler.losses.pairs import (
     PairLogits,
+    against_both_views,
     log_weighted_sum,
     mean_over_anchors,
     pair_logits,
@@ -87,6 +88,7 @@ def unremix(
     z = unit_vectors(z1, z2)
     # Scores are about both views' vectors, even where one view's are anchors.
     logits = pair_logits(z, mask, temperature, negatives, two_sided=True)
+    logits = against_both_views(logits)
     weight = negative_weights(z, logits, weights)
     if not two_sided:
         logits = PairLogits(*(x[: z1.size(0)] for x in logits))

@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from pyg_prosampler.losses import InfoNCE, info_nce, same_label_mask
-from pyg_prosampler.losses.pairs import log_sum_exp, pair_logits, unit_vectors
+from pyg_prosampler.losses.pairs import (
+    against_both_views,
+    log_sum_exp,
+    pair_logits,
+    unit_vectors,
+)
 
 
 def test_same_label_mask():
@@ -42,11 +47,16 @@ def test_pair_logits_names_every_pair():
     z = torch.stack([angles.cos(), angles.sin()], dim=1)  # 0 1 2 and their views 3 4 5
 
     logits = pair_logits(z, None, 0.5, "cross", two_sided=True)
-    assert kept_pairs(logits) == [[4, 5], [3, 5], [3, 4], [1, 2], [0, 2], [0, 1]]
+    assert kept_pairs(logits) == [[1, 2], [0, 2], [0, 1]] * 2  # Of the other view.
+    wide = against_both_views(logits)
+    assert kept_pairs(wide) == [[4, 5], [3, 5], [3, 4], [1, 2], [0, 2], [0, 1]]
     assert logits.num_negatives.tolist() == [2] * 6
     cosines = (angles[:3] - angles[3:]).cos() / 0.5
     torch.testing.assert_close(logits.positive, cosines.repeat(2))
-    torch.testing.assert_close(logits.negative[1, 5], (angles[1] - angles[5]).cos() * 2)
+    torch.testing.assert_close(logits.negative[1, 2], (angles[1] - angles[5]).cos() * 2)
+    torch.testing.assert_close(logits.negative[5, 1], (angles[5] - angles[1]).cos() * 2)
+    torch.testing.assert_close(wide.negative[1, 5], logits.negative[1, 2])
+    torch.testing.assert_close(wide.negative[5, 1], logits.negative[5, 1])
 
     logits = pair_logits(z, None, 0.5, "both", two_sided=False)
     assert kept_pairs(logits) == [[1, 2, 4, 5], [0, 2, 3, 5], [0, 1, 3, 4]]
@@ -55,10 +65,12 @@ def test_pair_logits_names_every_pair():
     mask = torch.zeros(3, 3, dtype=torch.bool)
     mask[0, 2] = mask[1, 0] = mask[1, 2] = True
     logits = pair_logits(z, mask, 0.5, "cross", two_sided=True)
-    assert kept_pairs(logits) == [[4], [], [3, 4], [1], [], [0, 1]]
+    assert kept_pairs(logits) == [[1], [], [0, 1]] * 2
+    assert kept_pairs(against_both_views(logits)) == [[4], [], [3, 4], [1], [], [0, 1]]
     assert logits.num_negatives.tolist() == [1, 0, 2, 1, 0, 2]
     logits = pair_logits(z, mask, 0.5, "both", two_sided=True)
     assert kept_pairs(logits) == [[1, 4], [], [0, 1, 3, 4]] * 2
+    assert against_both_views(logits).negative is logits.negative
 
 
 def test_labels_leave_only_other_classes():
