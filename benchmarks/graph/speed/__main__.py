@@ -86,18 +86,18 @@ def _measure_in_process(
         name: str(num_threads)
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     }
-    process = subprocess.Popen(
+    records = []
+    with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.graph.speed", *sys.argv[1:]],
         env={**os.environ, **variables, **threads, _IN_PROCESS: part},
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert process.stdout is not None
-    records = []
-    for line in process.stdout:
-        records.append(json.loads(line))
-        print(describe(records[-1]), flush=True)
-    if process.wait() != 0:
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            records.append(json.loads(line))
+            print(describe(records[-1]), flush=True)
+    if process.returncode != 0:
         sys.exit(process.returncode)
     return records
 
