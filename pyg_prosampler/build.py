@@ -168,4 +168,5 @@ def build_policy(config: PretrainConfig, num_graphs: int) -> BatchPolicy:
         max_steps=config.max_steps,
         backend=config.backend,
         num_starts=config.num_starts if config.sampler == "multi-start" else 1,
+        candidates=config.candidates,
     )

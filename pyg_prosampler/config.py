@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from pyg_prosampler.ogb import is_ogb
+from pyg_prosampler.proximity import check_candidates
 from pyg_prosampler.schedule import LinearDecay, Schedule
 
 SAMPLERS = (
@@ -142,6 +143,12 @@ class PretrainConfig:
         "Neighbours K kept of the candidates (default: 100, at most a tenth of the "
         "graphs).",
     )
+    candidates: str = _option(
+        "auto",
+        "Whether graphs draw their candidates each for itself (independent) or in "
+        "groups (shared), which is what makes a million graphs possible; auto: shared "
+        "from 50000 graphs on.",
+    )
     restart_prob: str = _option(
         "0.2:0.05",
         "Restart probability of the walk, or two for a linear decay over training; "
@@ -178,6 +185,7 @@ class PretrainConfig:
         _check_choice("objective", self.objective, OBJECTIVES)
         _check_choice("sampler", self.sampler, SAMPLERS)
         _check_choice("augmentation", self.augmentation, AUGMENTATIONS)
+        check_candidates(self.candidates)
         self._fill_in("protocol", "ogb" if is_ogb(self.dataset) else "libsvm-rbf")
         self._check_pair()
         if self.objective != "jsd":

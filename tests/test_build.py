@@ -73,6 +73,8 @@ def test_samplers(mini_root):
         assert sampler(name, **dials).policy == walk
         assert sampler(name, **dials).coverage == coverage
     assert sampler("multi-start", **dials).policy == replace(walk, num_starts=4)
+    shared = sampler("prosampler", **dials, candidates="shared").policy
+    assert shared == replace(walk, candidates="shared")
     assert sampler("gcbs").policy == GCBSPolicy()
     assert sampler("ngame").policy == NGAMEPolicy()
 

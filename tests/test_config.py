@@ -52,6 +52,7 @@ def test_pairs_that_make_no_sense_are_refused_with_the_reason():
         ({"sampler": "hard"}, r"`sampler` should be one of .*\(got 'hard'\)"),
         ({"framework": "x"}, r"`framework` should be one of"),
         ({"objective": "x"}, r"`objective` should be one of"),
+        ({"candidates": "x"}, r"`candidates` should be one of .*shared"),
         ({"augmentation": "x"}, r"`augmentation` should be one of .*random2"),
         ({"num_epochs": -1}, r"`num_epochs` should not be negative \(got -1\)"),
         ({"learning_rate": 0.0}, r"`learning_rate` should be positive \(got 0.0\)"),
