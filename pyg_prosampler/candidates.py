@@ -6,6 +6,9 @@ from torch import Generator, Tensor
 
 # Where fewer than one in so many are wanted, they are drawn one by one.
 _SPARSE = 6
+# Elsewhere, everybody is put in by chance, and at first up to so many standard
+# deviations fewer than wanted (or more).
+_TOWARDS = 3
 # One in so many columns is looked at to guess the largest of a row.
 _SAMPLED = 8
 
@@ -38,17 +41,13 @@ def draw_candidates(
         numpy.ndarray: The candidates :math:`[R, M]`, ascending in every row.
     """
     num_others = num_nodes - 1
-    shape = rows.size, num_others
     if num_candidates < num_others / _SPARSE:
-        drawn = _draw_few(shape, num_candidates, rng)
-    else:
-        # Drawing what to leave out is cheaper when more than half is wanted.
-        complement = num_candidates > num_others // 2
-        wanted = num_others - num_candidates if complement else num_candidates
-        mask = _draw_mask(shape, wanted, rng)
-        place = np.flatnonzero(mask != complement).reshape(-1, num_candidates)
-        drawn = np.subtract(place, num_others * np.arange(rows.size)[:, None])
-    drawn += drawn >= rows[:, None]  # Skip the row's own node.
+        drawn = _draw_few((rows.size, num_others), num_candidates, rng)
+        drawn += drawn >= rows[:, None]  # Skip the row's own node.
+        return drawn
+    place = np.flatnonzero(draw_mask(rows, num_nodes, num_candidates, rng))
+    drawn = place.reshape(-1, num_candidates)
+    drawn -= num_nodes * np.arange(rows.size)[:, None]
     return drawn
 
 
@@ -69,33 +68,40 @@ def _draw_few(shape: tuple[int, int], num: int, rng: np.random.Generator) -> np.
     return drawn.astype(np.int64)
 
 
-def _draw_mask(
-    shape: tuple[int, int], num: int, rng: np.random.Generator
+def draw_mask(
+    rows: np.ndarray, num_nodes: int, num_candidates: int, rng: np.random.Generator
 ) -> np.ndarray:
-    r"""Puts everybody in with a probability a little below the share that is wanted.
-    Then goes through random others, to put in (or out) who is not yet, until no more
-    are lacking (or too many).
+    r"""Draws as :meth:`draw_candidates` does, and returns who is in as a mask
+    :math:`[R, N]`.
+
+    Puts everybody in with about the probability that is wanted. Then goes through
+    random others, to put in (or out) who is not yet, until no more are lacking (or
+    too many).
     """
-    num_rows, num_columns = shape
-    share = num / num_columns
-    # Putting in is quick where few are in; below half, that is.
-    share -= 3 * (1 - 2 * share) * (share * (1 - share) / num_columns) ** 0.5
-    size = num_rows * num_columns
+    num_others = num_nodes - 1
+    share = num_candidates / num_others
+    # Whoever is drawn is often of use if many are to be put in where few are in, or
+    # out where most are.
+    share -= _TOWARDS * (1 - 2 * share) * (share * (1 - share) / num_others) ** 0.5
+    size = rows.size * num_nodes
     # A random byte for everybody.
     coins = rng.bit_generator.random_raw(-(-size // 8)).view(np.uint8)[:size]
-    mask = coins < max(0, int(256 * share))
+    mask = coins < round(256 * share)
+    begin = num_nodes * np.arange(rows.size)
+    mask[begin + rows] = False
 
-    rows = np.arange(num_rows)
-    lacking = num - _count(mask.reshape(shape))
+    lacking = num_candidates - _count(mask.reshape(-1, num_nodes))
     latest = np.empty(size, dtype=np.int32)
     while True:
         left = lacking != 0
-        rows, lacking = rows[left], lacking[left]
+        begin, rows, lacking = begin[left], rows[left], lacking[left]
         if rows.size == 0:
-            return mask.reshape(shape)
-        num_draws = 2 * abs(lacking) + 4
-        place = np.repeat(rows * num_columns, num_draws)
-        place += rng.integers(num_columns, size=place.size)
+            return mask.reshape(-1, num_nodes)
+        wanted = abs(lacking)
+        num_draws = wanted + wanted // 2 + 4
+        place = rng.integers(num_others, size=num_draws.sum())
+        place += place >= np.repeat(rows, num_draws)  # Skip the row's own node.
+        place += np.repeat(begin, num_draws)
         put_in = np.repeat(lacking > 0, num_draws)
         # Of repeated draws, the first one counts, which is written last.
         order = np.arange(place.size, dtype=np.int32)
@@ -104,14 +110,15 @@ def _draw_mask(
         # Numbers of new ones in a row up to each draw.
         new = np.concatenate([[0], np.cumsum(is_new)])
         end = np.cumsum(num_draws)
-        begin = end - num_draws
-        wanted = abs(lacking)
-        is_new &= new[1:] <= np.repeat(new[begin] + wanted, num_draws)
+        before = new[end - num_draws]
+        is_new &= new[1:] <= np.repeat(before + wanted, num_draws)
         mask[place[is_new]] = put_in[is_new]
-        lacking = np.sign(lacking) * np.maximum(wanted - (new[end] - new[begin]), 0)
+        lacking = np.sign(lacking) * np.maximum(wanted - (new[end] - before), 0)
 
 
-def nearest(scores: Tensor, num: int) -> tuple[Tensor, Tensor]:
+def nearest(
+    scores: Tensor, num: int, mask: np.ndarray | None = None
+) -> tuple[Tensor, Tensor]:
     r"""The :math:`k` largest scores of every row, in descending order, and their
     columns, as :meth:`torch.topk` returns them, but faster on the CPU.
 
@@ -121,13 +128,19 @@ def nearest(scores: Tensor, num: int) -> tuple[Tensor, Tensor]:
     Args:
         scores (torch.Tensor): The scores :math:`[R, n]`, finite.
         num (int): Their number :math:`k \leq n`.
+        mask (numpy.ndarray, optional): Where only some columns count
+            :math:`[R, n]`: those, at least :math:`k` and as many in every row.
+            (default: :obj:`None`, all columns)
     """
     if scores.dtype != torch.float32 or scores.device.type != "cpu":
+        if mask is not None:
+            is_out = torch.from_numpy(~mask).to(scores.device)
+            scores = scores.masked_fill(is_out, -torch.inf)
         return scores.topk(num, dim=1)
     values = scores.numpy()
     num_rows, num_columns = values.shape
-    kept, counts = _at_least(values, num)
-    place = np.flatnonzero(kept)
+    kept, counts = _at_least(values, num, mask)
+    place = _places(kept, int(counts.sum()))
 
     # One number to sort by: in the high bits a float's own bits, which as an integer
     # order as it does but for the negative ones; in the low bits the column.
@@ -149,29 +162,48 @@ def nearest(scores: Tensor, num: int) -> tuple[Tensor, Tensor]:
     return scores.gather(1, column), column
 
 
-def _at_least(values: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+def _at_least(
+    values: np.ndarray, num: int, mask: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Returns a mask of at least :obj:`num` largest values of every row, and rarely
     many more, and how many they are.
     """
+    share = 1.0 if mask is None else np.count_nonzero(mask[:1]) / mask.shape[1]
     # The columns of a sample tell how large they are.
     sample = values[:, ::_SAMPLED]
-    expected = num / _SAMPLED
+    expected = num / share / _SAMPLED
     place = sample.shape[1] - int(expected + 3 * expected**0.5 + 2)
     if place < 0:
-        kept = values >= _kth_largest(values, num)
+        kept = _exactly(values, num, mask)
         return kept, _count(kept)
     kept = values >= np.partition(sample, place, axis=1)[:, place, None]
+    if mask is not None:
+        kept &= mask
     counts = _count(kept)
     few = counts < num
     if few.any():
-        kept[few] = values[few] >= _kth_largest(values[few], num)
+        kept[few] = _exactly(values[few], num, None if mask is None else mask[few])
         counts[few] = _count(kept[few])
     return kept, counts
 
 
-def _kth_largest(values: np.ndarray, k: int) -> np.ndarray:
-    place = values.shape[1] - k
-    return np.partition(values, place, axis=1)[:, place, None]
+def _exactly(values: np.ndarray, num: int, mask: np.ndarray | None) -> np.ndarray:
+    if mask is not None:
+        values = np.where(mask, values, -np.inf)
+    place = values.shape[1] - num
+    return values >= np.partition(values, place, axis=1)[:, place, None]
+
+
+def _places(mask: np.ndarray, num: int) -> np.ndarray:
+    r"""Returns where a mask holds, which is so at :obj:`num` places."""
+    if num > mask.size / 10:  # NumPy is quick in these alone.
+        return np.flatnonzero(mask)
+    # Eight at a time, and then within the few eights that hold any.
+    eights = np.zeros(-(-mask.size // 8), dtype=np.uint64)
+    eights.view(bool)[: mask.size] = mask.reshape(-1)
+    some = np.flatnonzero(eights != 0)
+    place = np.flatnonzero(eights.take(some).view(bool))
+    return (some.take(place >> 3) << 3) | (place & 7)
 
 
 def _count(mask: np.ndarray) -> np.ndarray:

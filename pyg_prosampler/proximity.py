@@ -10,7 +10,12 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 from torch_geometric.data import Data
 
-from pyg_prosampler.candidates import draw_candidates, nearest, numpy_generator
+from pyg_prosampler.candidates import (
+    draw_candidates,
+    draw_mask,
+    nearest,
+    numpy_generator,
+)
 
 CANDIDATES = ("auto", "independent", "shared")
 # "auto" lets rows share candidates from so many nodes on.
@@ -118,16 +123,17 @@ def _from_independent(
     edge_index, weight = _empty_edges(vectors, num_neighbors)
     in_blocks = num_nodes < _SINGLE_COST * num_candidates
     for rows in _row_blocks(num_nodes):
-        drawn = draw_candidates(
-            np.arange(rows.start, rows.stop), num_nodes, num_candidates, rng
-        )
-        candidates = torch.from_numpy(drawn).to(vectors.device)
+        sources = np.arange(rows.start, rows.stop)
         if in_blocks:
-            scores = (vectors[rows] @ vectors.t()).gather(1, candidates)
+            mask = draw_mask(sources, num_nodes, num_candidates, rng)
+            scores = vectors[rows] @ vectors.t()
+            weight[rows], edge_index[1, rows] = nearest(scores, num_neighbors, mask)
         else:
+            drawn = draw_candidates(sources, num_nodes, num_candidates, rng)
+            candidates = torch.from_numpy(drawn).to(vectors.device)
             scores = _scores_at(vectors[rows], vectors, candidates)
-        weight[rows], best = nearest(scores, num_neighbors)
-        edge_index[1, rows] = candidates.gather(1, best)
+            weight[rows], best = nearest(scores, num_neighbors)
+            edge_index[1, rows] = candidates.gather(1, best)
     return _to_data(edge_index, weight)
 
 

@@ -131,6 +131,19 @@ def test_neighbors_are_the_best_candidates(num_candidates):
         assert found == ranked[:4]
 
 
+@pytest.mark.parametrize("num_candidates", [5, 10, 25])
+def test_equals_are_neighbors_as_they_are_drawn(num_candidates):
+    # Of candidates with equal scores the first ones, in whichever way they are found.
+    embeddings = torch.eye(3)[torch.arange(30) % 3]
+    rng = numpy_generator(torch.Generator().manual_seed(3))
+    candidates = draw_candidates(np.arange(30), 30, num_candidates, rng)
+    generator = torch.Generator().manual_seed(3)
+    graph = proximity_graph(embeddings, num_candidates, 4, generator=generator)
+    for i, found in enumerate(graph.edge_index[1].view(30, 4).tolist()):
+        ranked = sorted(candidates[i].tolist(), key=lambda j: ((i - j) % 3 != 0, j))
+        assert found == ranked[:4]
+
+
 def shared(embeddings, num_candidates, num_neighbors, seed=0):
     return proximity_graph(
         embeddings,
