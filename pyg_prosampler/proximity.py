@@ -153,16 +153,19 @@ def _from_shared(
     groups = torch.from_numpy(rng.permutation(num_nodes)).to(device)
     edge_index, weight = _empty_edges(vectors, num_neighbors, num_nodes)
     size = min(_SHARED_ROWS, max(16, num_candidates // 8))
+    scores = vectors.new_empty(min(size, num_nodes), width)
     for begin in range(0, num_nodes, size):
         places = groups[begin : begin + size]
-        scores = vectors[places] @ vectors[begin : begin + width].t()
+        shared = slice(begin, begin + width)
+        scores = scores[: places.numel()]
+        torch.mm(vectors.index_select(0, places), vectors[shared].t(), out=scores)
         # Its own place, or the one too many.
-        own = ((places - begin) % num_nodes).clamp(max=num_candidates)
+        own = ((places - begin) % num_nodes).clamp_(max=num_candidates)
         scores.scatter_(1, own.view(-1, 1), _LEAST)
-        rows = order[places]
         values, best = nearest(scores, num_neighbors)
+        rows = order.index_select(0, places)
         weight.index_copy_(0, rows, values)
-        edge_index[1].index_copy_(0, rows, order[begin : begin + width][best])
+        edge_index[1].index_copy_(0, rows, order[shared].take(best))
     return _to_data(edge_index, weight)
 
 
@@ -266,12 +269,13 @@ def check_candidates(candidates: str) -> None:
 
 def _normalize(embeddings: Tensor, order: Tensor | None = None) -> Tensor:
     r"""Returns the rows at length 1, in float32 at least, in another order if any."""
-    embeddings = embeddings.detach()
+    vectors = embeddings.detach()
     if order is not None:
-        embeddings = embeddings[order]
-    if embeddings.dtype in (torch.float16, torch.bfloat16):
-        embeddings = embeddings.float()
-    return F.normalize(embeddings, dim=1)
+        vectors = vectors.index_select(0, order)
+    if vectors.dtype in (torch.float16, torch.bfloat16):
+        vectors = vectors.float()
+    # A copy may be written into.
+    return F.normalize(vectors, dim=1, out=None if order is None else vectors)
 
 
 def _row_blocks(num_nodes: int) -> Iterator[slice]:
