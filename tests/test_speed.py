@@ -107,7 +107,7 @@ def test_growth_is_drawn(tmp_path):
         for allocation in ("default", "tuned")
     ]
     assert tables.growth(records).splitlines()[-1] == (
-        "| walks | 10 ms at N = 100 | 1e+03 ms at N = 1000 | 2.00 |"
+        "| walks | 0.01 s at N = 100 | 1 s at N = 1000 | 2.00 |"
     )
     for path in tables.draw_growth(records, tmp_path / "growth"):
         assert path.stat().st_size > 1000

@@ -70,7 +70,7 @@ def growth(records: list[Record]) -> str:
     r"""Seconds at the smallest and the largest size, and the slope between them."""
     lines = [_row(["", "from", "to", "exponent"]), _rule(4)]
     for way, curve in growth_curves(records).items():
-        ends = [f"{1e3 * t:.3g} ms at N = {n}" for n, t in (curve[0], curve[-1])]
+        ends = [f"{t:.2g} s at N = {n}" for n, t in (curve[0], curve[-1])]
         lines.append(_row([way, *ends, f"{_exponent(curve):.2f}"]))
     return "\n".join(lines)
 
@@ -90,14 +90,14 @@ def draw_growth(records: Iterable[Record], path: Path) -> list[Path]:
     r"""Draws seconds by size on logarithmic axes, as PNG and SVG."""
     curves = growth_curves(records)
     styles = line_styles(curves)
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
     ax = figure.subplots()
     for way, curve in curves.items():
         ax.loglog(*zip(*curve, strict=True), label=way, **styles[way])
     ax.set_xlabel("number of instances")
     ax.set_ylabel("seconds, one thread")
     ax.grid(alpha=0.3)
-    ax.legend()
+    figure.legend(loc="outside right upper")
     return save(figure, path)
 
 
