@@ -25,7 +25,8 @@ def draw_batches(
 ) -> None:
     r"""Draws the first two principal components of embeddings :math:`[N, d]`,
     normalised as the proximity graph compares them, with one batch of a walk and
-    one uniform batch marked side by side.
+    one uniform batch marked side by side: those of an epoch's full batches whose
+    similarity is the median, as single ones differ widely.
 
     Args:
         embeddings (torch.Tensor): The embeddings :math:`[N, d]`.
@@ -40,7 +41,7 @@ def draw_batches(
     num_graphs = embeddings.size(0)
     points, shares = principal_components(embeddings)
 
-    def first_batch(policy: BatchPolicy) -> Tensor:
+    def typical_batch(policy: BatchPolicy) -> Tensor:
         sampler = ProSampler(
             lambda: embeddings,
             num_graphs,
@@ -50,14 +51,17 @@ def draw_batches(
             policy=policy,
         )
         sampler.set_epoch(epoch)
-        return torch.tensor(next(iter(sampler)))
+        batches = [torch.tensor(batch) for batch in sampler]
+        full = [batch for batch in batches if batch.numel() == batches[0].numel()]
+        full.sort(key=lambda batch: mean_similarity(embeddings[batch]))
+        return full[len(full) // 2]
 
     figure = Figure(figsize=(10, 5), layout="constrained")
     figure.suptitle(title)
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
     policies = {"ProSampler": policy, "uniform": UniformPolicy()}
     for ax, (name, one) in zip(axes, policies.items(), strict=True):
-        chosen = first_batch(one)
+        chosen = typical_batch(one)
         scatter_classes(ax, points, labels, s=18, alpha=0.55)
         ax.scatter(
             *points[chosen.numpy()].T,
