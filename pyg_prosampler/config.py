@@ -9,6 +9,7 @@ from pyg_prosampler.ogb import is_ogb
 from pyg_prosampler.proximity import check_candidates
 from pyg_prosampler.schedule import LinearDecay, Schedule
 
+EMBEDDING_SOURCES = ("encoder", "head", "bank")
 SAMPLERS = (
     "uniform",
     "prosampler",
@@ -103,6 +104,11 @@ class PretrainConfig:
         "Leave false negatives out by label: a supervised bound for studies, not "
         "self-supervised.",
     )
+    mask_twins: bool = _option(
+        False,
+        "Leave out of the negatives what the Weisfeiler-Lehman test does not tell "
+        "apart.",
+    )
     published: bool = _option(
         False,
         "Deviate from GraphCL's paper as its public code does: original against one "
@@ -161,8 +167,14 @@ class PretrainConfig:
     num_warmup_epochs: int = _option(1, "First epochs with uniform batches.")
     embedding_source: str = _option(
         "encoder",
-        "Where the proximity graph has embeddings from: encoder (a fresh pass) or bank "
-        "(those last computed in training).",
+        "Where the proximity graph has embeddings from: encoder (a fresh pass), head "
+        "(a fresh pass, and the projection head of graphcl) or bank (those last "
+        "computed in training).",
+    )
+    recompute_norms: bool = _option(
+        False,
+        "Take the statistics of batch norms, wherever the data set is encoded, from "
+        "random batches under the current weights, not from the training batches.",
     )
     max_steps: int | None = _option(
         None, "Bound on the steps of a walk (default: 20 times the batch size)."
@@ -185,6 +197,7 @@ class PretrainConfig:
         _check_choice("objective", self.objective, OBJECTIVES)
         _check_choice("sampler", self.sampler, SAMPLERS)
         _check_choice("augmentation", self.augmentation, AUGMENTATIONS)
+        _check_choice("embedding_source", self.embedding_source, EMBEDDING_SOURCES)
         check_candidates(self.candidates)
         self._fill_in("protocol", "ogb" if is_ogb(self.dataset) else "libsvm-rbf")
         self._check_pair()
@@ -225,6 +238,12 @@ class PretrainConfig:
                 f"`framework` 'mvgrl' and the masking of `augmentation` 'random4' do "
                 f"not take (got '{self.framework}' and '{self.augmentation}'); pass "
                 f"'graphcl' and 'random2' or 'random3'"
+            )
+        if self.embedding_source == "head" and self.framework == "mvgrl":
+            raise ValueError(
+                "`embedding_source` 'head' is the projection head of 'graphcl', and "
+                "`framework` 'mvgrl' has none that is left out of its embeddings; pass "
+                "'encoder' or 'bank'"
             )
         if self.objective == "jsd" and self.framework == "graphcl":
             raise ValueError(

@@ -1,21 +1,20 @@
-r"""Embeddings of a whole data set: by a fresh pass, or from a bank."""
+r"""Embeddings of a whole data set by a fresh pass."""
 
 import copy
-import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 from torch_geometric.data.data import BaseData
 
 from pyg_prosampler.collate import StorageCollater
+from pyg_prosampler.modes import evaluating, module_of, recomputed_norms
 from pyg_prosampler.storage import Layout
 
 Encoder = Callable[[Batch], Tensor]
+Indices = range | tuple[int, ...]
 
 MAX_KEPT_BYTES = 2**30
 
@@ -33,6 +32,7 @@ def encode_dataset(
     dataset: GraphDataset,
     *,
     batch_size: int = 128,
+    recompute_norms: bool = False,
     device: torch.device | str | None = None,
     exclude_keys: list[str] | None = None,
 ) -> Tensor:
@@ -49,6 +49,11 @@ def encode_dataset(
         dataset (Dataset or Sequence[BaseData]): The graphs, with or without transforms.
         batch_size (int, optional): The number of graphs encoded at a time.
             (default: :obj:`128`)
+        recompute_norms (bool, optional): Whether batch norms use their statistics over
+            random batches of the data set under the current weights, at the cost of
+            another pass, in place of those recorded in training. The latter are
+            those of the training batches, which hard ones make unlike the data
+            set. (default: :obj:`False`)
         device (torch.device, optional): Where batches are moved to. (default:
             :obj:`None`, the device of the encoder's parameters)
         exclude_keys (list[str], optional): Attributes to leave out of batches.
@@ -74,9 +79,11 @@ def encode_dataset(
         encoder,
         dataset,
         batch_size=batch_size,
+        recompute_norms=recompute_norms,
         device=device,
         exclude_keys=exclude_keys,
-        max_kept_bytes=0,
+        # What is used twice is collated once.
+        max_kept_bytes=MAX_KEPT_BYTES if recompute_norms else 0,
     )
     return encode()
 
@@ -91,7 +98,7 @@ class DatasetEncoder:
     through :obj:`tensor.data` or NumPy, goes unnoticed.
 
     Args:
-        encoder, dataset, batch_size, device, exclude_keys: See
+        encoder, dataset, batch_size, recompute_norms, device, exclude_keys: See
             :meth:`encode_dataset`.
         max_kept_bytes (int, optional): How much memory kept batches may take up;
             the others are collated anew. (default: :obj:`2**30`, 1 GiB)
@@ -107,6 +114,7 @@ class DatasetEncoder:
         dataset: GraphDataset,
         *,
         batch_size: int = 128,
+        recompute_norms: bool = False,
         device: torch.device | str | None = None,
         exclude_keys: list[str] | None = None,
         max_kept_bytes: int = MAX_KEPT_BYTES,
@@ -119,12 +127,13 @@ class DatasetEncoder:
         self.encoder = encoder
         self.dataset = dataset
         self.batch_size = batch_size
+        self.recompute_norms = recompute_norms
         self.device = device
         self.exclude_keys = exclude_keys
         self.max_kept_bytes = max_kept_bytes
         self._collater = StorageCollater(dataset, exclude_keys=exclude_keys)
         self._layout: Layout | None = None
-        self._kept: dict[range, _KeptBatch] = {}
+        self._kept: dict[Indices, _KeptBatch] = {}
 
     @torch.no_grad()
     def __call__(self) -> Tensor:
@@ -137,15 +146,40 @@ class DatasetEncoder:
             )
         device = _resolve_device(self.encoder, self.device)
 
-        outputs = []
-        with _untouched(self.encoder, device):
-            for first in range(0, num_graphs, self.batch_size):
-                indices = range(first, min(first + self.batch_size, num_graphs))
-                output = self.encoder(self._batch(indices, device))
-                outputs.append(_checked_output(output, len(indices)))
-        return torch.cat(outputs)
+        module = module_of(self.encoder)
+        with evaluating(module, device):
+            if not self.recompute_norms:
+                return torch.cat(list(self._passes(self._in_order(), device)))
+            parts = self._at_random()
+            with recomputed_norms(module, lambda: self._passes(parts, device)):
+                outputs = torch.cat(list(self._passes(parts, device)))
+        order = torch.tensor([index for part in parts for index in part])
+        return outputs[order.argsort().to(outputs.device)]
 
-    def _batch(self, indices: range, device: torch.device | None) -> Batch:
+    def _in_order(self) -> list[Indices]:
+        num_graphs = len(self.dataset)
+        return [
+            range(first, min(first + self.batch_size, num_graphs))
+            for first in range(0, num_graphs, self.batch_size)
+        ]
+
+    def _at_random(self) -> list[Indices]:
+        # Always the same ones, of about the same size. Neighbours in a data set are
+        # often alike, so that batches in order would have statistics of their own.
+        generator = torch.Generator().manual_seed(0)
+        num_graphs = len(self.dataset)
+        order = torch.randperm(num_graphs, generator=generator)
+        num_parts = -(-num_graphs // self.batch_size)
+        return [tuple(part.tolist()) for part in order.tensor_split(num_parts)]
+
+    def _passes(
+        self, parts: list[Indices], device: torch.device | None
+    ) -> Iterator[Tensor]:
+        for indices in parts:
+            output = self.encoder(self._batch(indices, device))
+            yield _checked_output(output, len(indices))
+
+    def _batch(self, indices: Indices, device: torch.device | None) -> Batch:
         located = self._collater.locate(indices)
         if located is None:
             batch = Batch.from_data_list(
@@ -215,72 +249,11 @@ def _checked_output(output: Tensor, num_graphs: int) -> Tensor:
     return output
 
 
-class EmbeddingBank:
-    r"""Keeps the latest embedding of every graph, as the training loop has
-    computed it. Callable, so that it serves as source of embeddings.
-
-    Graphs that were never updated have the zero vector, which is equally far
-    (cosine 0) from everything.
-
-    Args:
-        num_graphs (int): The number of graphs :math:`N`.
-
-    Example:
-        >>> bank = EmbeddingBank(3)
-        >>> bank.update(torch.tensor([2, 0]), torch.eye(2))
-        >>> bank()
-        tensor([[0., 1.],
-                [0., 0.],
-                [1., 0.]])
-    """
-
-    def __init__(self, num_graphs: int) -> None:
-        self.num_graphs = num_graphs
-        self.embeddings: Tensor | None = None
-
-    def update(self, graph_id: Tensor, embeddings: Tensor) -> None:
-        r"""Stores embeddings :math:`[B, d]` of the graphs with data-set
-        indices :math:`[B]`, detached.
-
-        Raises:
-            ValueError: If their shapes do not fit each other or what is kept.
-        """
-        if embeddings.dim() != 2 or embeddings.size(0) != graph_id.numel():
-            raise ValueError(
-                f"`embeddings` should have one row for each of the "
-                f"{graph_id.numel()} graphs (got shape {list(embeddings.shape)})"
-            )
-        embeddings = embeddings.detach()
-        if self.embeddings is None:
-            self.embeddings = embeddings.new_zeros(self.num_graphs, embeddings.size(1))
-        if embeddings.size(1) != self.embeddings.size(1):
-            raise ValueError(
-                f"`embeddings` should have {self.embeddings.size(1)} channels like "
-                f"those kept so far (got {embeddings.size(1)})"
-            )
-        kept = self.embeddings
-        kept[graph_id.to(kept.device)] = embeddings.to(kept.device, kept.dtype)
-
-    def __call__(self) -> Tensor:
-        if self.embeddings is None:
-            raise ValueError(
-                "the embedding bank is empty; call `loader.update(batch, z)` after "
-                "every training step, and keep at least one warm-up epoch"
-            )
-        return self.embeddings
-
-
-def _module_of(encoder: Encoder) -> torch.nn.Module | None:
-    owner = encoder if isinstance(encoder, torch.nn.Module) else None
-    owner = getattr(encoder, "__self__", owner)
-    return owner if isinstance(owner, torch.nn.Module) else None
-
-
 def _resolve_device(
     encoder: Encoder, device: torch.device | str | None
 ) -> torch.device | None:
     wanted = None if device is None else torch.device(device)
-    module = _module_of(encoder)
+    module = module_of(encoder)
     if module is None:
         return wanted
     tensors = [*module.parameters(), *module.buffers()]
@@ -303,22 +276,3 @@ def _resolve_device(
             f"with `encoder.to('{wanted}')`"
         )
     return actual
-
-
-@contextmanager
-def _untouched(encoder: Encoder, device: torch.device | None) -> Iterator[None]:
-    module = _module_of(encoder)
-    modules = [] if module is None else list(module.modules())
-    flags = [module.training for module in modules]
-    states = random.getstate(), np.random.get_state()  # noqa: NPY002
-    on_cuda = device is not None and device.type == "cuda"
-    try:
-        with torch.random.fork_rng(devices=[device] if on_cuda else []):
-            for module in modules:
-                module.training = False
-            yield
-    finally:
-        for module, flag in zip(modules, flags, strict=True):
-            module.training = flag
-        random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002

@@ -23,6 +23,7 @@ from pyg_prosampler.evaluation import linear_evaluation
 from pyg_prosampler.ogb import scaffold_evaluation
 from pyg_prosampler.records import RunFolder, weights_digest
 from pyg_prosampler.training import Framework, pretrain
+from pyg_prosampler.twins import twin_classes
 
 
 def run(
@@ -50,7 +51,10 @@ def run(
     run_folder.write_config(asdict(config))
     framework = build_framework(config, dataset)
     initial_weights = weights_digest(framework)
-    loader = build_loader(config, dataset, framework.embed)
+    from_head = config.embedding_source == "head"
+    loader = build_loader(
+        config, dataset, framework.project if from_head else framework.embed
+    )
     objective = build_objective(config)
     optimizer = torch.optim.Adam(
         framework.parameters(), lr=config.learning_rate, fused=True
@@ -85,6 +89,7 @@ def run(
         device=config.device,
         fixed_batches=config.published and config.sampler == "uniform",
         use_labels=config.use_labels,
+        twins=twin_classes(dataset, config.num_layers) if config.mask_twins else None,
         reference=lambda: embed_dataset(config, framework, dataset),
         on_step=on_step,
     ):
@@ -124,7 +129,11 @@ def embed_dataset(
 ) -> Tensor:
     r"""Computes the embeddings that are evaluated."""
     return encode_dataset(
-        framework.embed, dataset, batch_size=config.batch_size, device=config.device
+        framework.embed,
+        dataset,
+        batch_size=config.batch_size,
+        recompute_norms=config.recompute_norms,
+        device=config.device,
     )
 
 

@@ -11,11 +11,11 @@ from torch_geometric.data.data import BaseData
 from torch_geometric.loader import DataLoader
 from torch_geometric.loader.dataloader import Collater
 
+from pyg_prosampler.bank import EmbeddingBank
 from pyg_prosampler.collate import StorageCollater
 from pyg_prosampler.encode import (
     MAX_KEPT_BYTES,
     DatasetEncoder,
-    EmbeddingBank,
     Encoder,
     GraphDataset,
 )
@@ -55,6 +55,9 @@ class ProSamplerLoader(DataLoader):
             loop hands over by :meth:`update`. (default: :obj:`"encoder"`)
         encode_batch_size (int, optional): The number of graphs encoded at a
             time. (default: :obj:`None`, :obj:`batch_size`)
+        recompute_norms (bool, optional): Whether a fresh pass comes after another one
+            for the statistics of batch norms, see
+            :meth:`~pyg_prosampler.encode_dataset`. (default: :obj:`False`)
         max_kept_bytes (int, optional): How much memory the batches may take up
             that are kept from one refresh to the next, on the encoder's device.
             Those of an in-memory data set without a transform are; all others
@@ -95,6 +98,7 @@ class ProSamplerLoader(DataLoader):
         encoder: Encoder | None,
         embedding_source: str = "encoder",
         encode_batch_size: int | None = None,
+        recompute_norms: bool = False,
         max_kept_bytes: int = MAX_KEPT_BYTES,
         num_candidates: int | None = None,
         num_neighbors: int | None = None,
@@ -142,6 +146,7 @@ class ProSamplerLoader(DataLoader):
                 encoder,
                 dataset,
                 batch_size=encode_batch_size or batch_size,
+                recompute_norms=recompute_norms,
                 exclude_keys=exclude_keys,
                 max_kept_bytes=max_kept_bytes,
             )

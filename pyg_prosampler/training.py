@@ -42,6 +42,7 @@ def pretrain(
     device: torch.device | str = "cpu",
     fixed_batches: bool = False,
     use_labels: bool = False,
+    twins: Tensor | None = None,
     reference: Callable[[], Tensor] | None = None,
     on_step: Callable[[dict[str, Any]], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
@@ -62,6 +63,9 @@ def pretrain(
         use_labels (bool, optional): Whether pairs of the same class are left out
             of the negatives: a supervised bound for studies, not
             self-supervised. (default: :obj:`False`)
+        twins (torch.Tensor, optional): A class for each graph of the data set, of
+            shape :obj:`[N]`, such as :meth:`~pyg_prosampler.twin_classes` gives; pairs
+            of the same one are left out of the negatives. (default: :obj:`None`)
         reference (Callable, optional): Returns embeddings of the data set
             :math:`[N, d]` to measure similarity on while the sampler has none, as
             in warm-up epochs; called once in such an epoch, on nobody's time.
@@ -106,10 +110,14 @@ def pretrain(
                 measured_on = latest
                 monitor.measure_on(latest)
             has_labels = batch.y is not None and batch.y.numel() == batch.num_graphs
-            monitor.step(batch.graph_id, batch.y.view(-1) if has_labels else None)
+            graph_id = batch.graph_id
+            monitor.step(graph_id, batch.y.view(-1) if has_labels else None)
             batch = batch.to(device)
             optimizer.zero_grad()
             mask = same_label_mask(batch.y.view(-1)) if use_labels else None
+            if twins is not None:
+                alike = same_label_mask(twins[graph_id].to(device))
+                mask = alike if mask is None else mask | alike
             loss, embeddings = framework.contrast(batch, objective, mask)
             if not torch.isfinite(loss):
                 raise FloatingPointError(

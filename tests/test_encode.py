@@ -344,3 +344,80 @@ def test_kept_batches_live_on_the_encoders_device(graphs):
     assert found().is_cuda
     encoder.cpu()
     assert not found().is_cuda
+
+
+@pytest.mark.parametrize("batch_size", [3, 4, 100])
+def test_recomputed_norms_are_means_over_random_batches(graphs, batch_size):
+    encoder = GINEncoder(3, 4, 1)
+    encoder(Batch.from_data_list(graphs[:2]))  # Records statistics of two graphs.
+    buffers = {name: value.clone() for name, value in encoder.named_buffers()}
+    momentum = encoder.norms[0].momentum
+    seen = []
+    hook = encoder.register_forward_pre_hook(lambda _, inputs: seen.append(*inputs))
+    found = encode_dataset(encoder, graphs, batch_size=batch_size, recompute_norms=True)
+    hook.remove()
+
+    num_batches = len(seen) // 2  # Two passes.
+    assert num_batches == -(-len(graphs) // batch_size)
+    sizes = [batch.num_graphs for batch in seen[:num_batches]]
+    assert sum(sizes) == len(graphs)
+    assert max(sizes) - min(sizes) <= 1
+    inner = [_before_norm(encoder, batch) for batch in seen[:num_batches]]
+    average = torch.stack([h.mean(0) for h in inner]).mean(0)
+    variance = torch.stack([h.var(0) for h in inner]).mean(0)
+    everything = Batch.from_data_list(graphs)
+    h = _before_norm(encoder, everything)
+    h = (h - average) / (variance + encoder.norms[0].eps).sqrt()
+    assert torch.allclose(found, global_add_pool(h, everything.batch), atol=1e-5)
+
+    assert not torch.allclose(found, encode_dataset(encoder, graphs), atol=1e-2)
+    assert encoder.training
+    assert encoder.norms[0].momentum == momentum
+    for name, value in encoder.named_buffers():
+        assert torch.equal(value, buffers[name])
+
+
+def _before_norm(encoder, batch):
+    x, (source, target) = batch.x, batch.edge_index
+    return encoder.convs[0].nn(x.index_add(0, target, x[source])).relu().detach()
+
+
+def test_only_norms_are_in_training_mode_while_recomputed(graphs):
+    class Encoder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gin = GINEncoder(3, 4, 2)
+            self.gin.norms[1] = torch.nn.BatchNorm1d(4, track_running_stats=False)
+            self.flags = []
+
+        def forward(self, batch):
+            norms = self.gin.norms
+            self.flags.append((self.training, *(norm.training for norm in norms)))
+            return self.gin(batch)
+
+    encoder = Encoder()
+    encode_dataset(encoder, graphs, recompute_norms=True)
+    assert encoder.flags == [(False, True, False), (False, False, False)]
+    encoder.gin.norms[0] = torch.nn.Identity()
+    encoder.flags.clear()
+    encode_dataset(encoder, graphs, recompute_norms=True)
+    assert encoder.flags == [(False, False, False)]  # Nothing to be recomputed.
+
+
+def test_recorded_statistics_come_back_after_an_error(graphs):
+    encoder = GINEncoder(3, 4, 1)
+    before = {name: value.clone() for name, value in encoder.named_buffers()}
+    calls = []
+
+    def fail(*_):
+        calls.append(1)
+        if len(calls) == 3:
+            raise RuntimeError("third batch")
+
+    encoder.register_forward_pre_hook(fail)
+    with pytest.raises(RuntimeError, match="third batch"):
+        encode_dataset(encoder, graphs, batch_size=4, recompute_norms=True)
+    assert encoder.training
+    assert encoder.norms[0].momentum == 0.1
+    for name, value in encoder.named_buffers():
+        assert torch.equal(value, before[name])

@@ -186,3 +186,29 @@ def test_same_seed_same_weights(graphs):
         list(records)
         weights.append(model.encoder.convs[0].nn[0].weight)
     assert torch.equal(*weights)
+
+
+def test_twins_are_left_out_of_the_negatives(graphs):
+    twins = torch.arange(10) % 3
+    _, loader, _ = start(graphs, batch_size=5)
+    seen = []
+
+    class Model:
+        def train(self, mode=True):
+            return self
+
+        def contrast(self, batch, objective, mask=None):
+            seen.append((batch.graph_id, batch.y, mask))
+            return weight.sum(), torch.zeros(batch.num_graphs, 2)
+
+    weight = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    for use_labels in (False, True):
+        seen.clear()
+        options = {"use_labels": use_labels, "twins": twins}
+        list(pretrain(Model(), loader, None, optimizer, 2, **options))
+        for graph_id, labels, mask in seen:
+            alike = twins[graph_id][:, None] == twins[graph_id]
+            if use_labels:
+                alike |= labels[:, None] == labels
+            assert torch.equal(mask, alike)

@@ -10,10 +10,13 @@ runs finish, and a line cut short does not count.
 
 import json
 import os
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
+from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
@@ -32,6 +35,11 @@ RESULTS = Path(__file__).parent / "results"
 
 # Where data lie says nothing about a result, and cores are no part of a method.
 _PLACES = ("root", "mirror")
+# What is kept of every epoch.
+_MEASURES = (
+    "loss", "similarity", "similarity_floor", "neighbors_found", "false_negative_rate",
+    "effective_rank", "coverage", "fill_rate", "sampler_seconds", "seconds",
+)  # fmt: skip
 
 Record = dict[str, Any]
 
@@ -44,7 +52,11 @@ def main(
     mirror: Annotated[str | None, typer.Option(help="Mirror of data sets.")] = None,
     num_jobs: Annotated[int, typer.Option(help="Runs side by side; -1: cores.")] = -1,
     device: Annotated[str, typer.Option(help="Such as cpu or cuda.")] = "cpu",
-    datasets: Annotated[str | None, typer.Option(help="Only these, by commas.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Only runs with FIELD=VALUE[,VALUE...]; may be repeated."),
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Folder of the records.")] = RESULTS,
     dry_run: Annotated[bool, typer.Option(help="Only say what is to be done.")] = False,
 ) -> None:
     """Run what has no record yet."""
@@ -53,13 +65,32 @@ def main(
         raise typer.BadParameter(f"{unknown} are not among {', '.join(GRIDS)}")
     for name in names or GRIDS:
         configs = GRIDS[name](root=root, mirror=mirror, device=device)
-        if datasets is not None:
-            configs = [c for c in configs if c.dataset in datasets.split(",")]
-        path = RESULTS / f"{name}.jsonl"
+        configs = only(configs, where or ())
+        path = results / f"{name}.jsonl"
         left = unfinished(configs, read_records(path))
         print(f"{name}: {len(left)} of {len(configs)} runs to be done", flush=True)
-        if not dry_run:
+        if left and not dry_run:
             sweep(left, path, num_jobs)
+
+
+def only(
+    configs: Iterable[PretrainConfig], conditions: Iterable[str]
+) -> list[PretrainConfig]:
+    r"""Returns the configurations that fulfil all conditions, such as
+    :obj:`"seed=0,1"`.
+    """
+    wanted = [condition.partition("=")[::2] for condition in conditions]
+    for field, values in wanted:
+        if field not in PretrainConfig.__dataclass_fields__ or not values:
+            raise typer.BadParameter(
+                f"a condition should read FIELD=VALUE with a field of the "
+                f"configuration such as dataset or seed (got '{field}={values}')"
+            )
+    return [
+        config
+        for config in configs
+        if all(str(getattr(config, f)) in values.split(",") for f, values in wanted)
+    ]
 
 
 def sweep(configs: Sequence[PretrainConfig], path: Path, num_jobs: int = -1) -> None:
@@ -69,21 +100,33 @@ def sweep(configs: Sequence[PretrainConfig], path: Path, num_jobs: int = -1) -> 
     }.values():
         load_for(config)  # Data sets are processed before they are shared.
     _drop_cut_line(path)
+    clock = Clock(read_records(path), configs)
     # One thread each, and as many processes as asked for, on any machine alike.
     os.environ["OMP_NUM_THREADS"] = "1"
+    command = environment()["command"]
     done = Parallel(n_jobs=num_jobs, return_as="generator_unordered")(
-        delayed(run_once)(config) for config in configs
+        delayed(run_once)(config, os.getpid()) for config in configs
     )
     path.parent.mkdir(parents=True, exist_ok=True)
+    layout = (
+        "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+    )
+    bar = tqdm(done, total=len(configs), desc=path.stem, bar_format=layout)
     with path.open("a") as file:
-        for record in tqdm(done, total=len(configs), desc=path.stem, unit="run"):
+        for record in bar:
+            record["command"] = command
             file.write(json.dumps(record) + "\n")
             file.flush()
             os.fsync(file.fileno())
+            bar.set_postfix_str(f"{clock.left_after(record):.0f} min left")
 
 
-def run_once(config: PretrainConfig) -> Record:
-    r"""Does one run and returns its record."""
+def run_once(config: PretrainConfig, parent: int | None = None) -> Record:
+    r"""Does one run and returns its record. If a parent is given, the process does
+    not outlive it.
+    """
+    if parent not in (None, os.getpid()):
+        _end_with(parent)
     torch.set_num_threads(1)
     dataset = load_for(config)
     began = time.perf_counter()
@@ -103,8 +146,46 @@ def run_once(config: PretrainConfig) -> Record:
             for key in ("fold_scores", "chosen_c", "metric", "valid", "seconds")
             if key in evaluation
         },
-        "epochs": list(_compact(epochs)),
+        "epochs": _columns(epochs),
     }
+
+
+class Clock:
+    r"""Says how long a sweep will take, by what runs like those left have taken."""
+
+    def __init__(self, done: Iterable[Record], left: Iterable[PretrainConfig]) -> None:
+        self.left: dict[str, int] = {}
+        for config in left:
+            kind = _kind(asdict(config))
+            self.left[kind] = self.left.get(kind, 0) + 1
+        self.seconds: dict[str, list[float]] = {}
+        for record in done:
+            self._learn(record)
+        self.began = time.perf_counter()
+        self.worked = 0.0
+
+    def left_after(self, record: Record) -> float:
+        r"""Learns from a run and returns how many minutes are left."""
+        kind = _kind(record["config"])
+        self._learn(record)
+        self.left[kind] -= 1
+        self.worked += record["seconds"]
+        # Several runs side by side get through more than a second each second.
+        speed = self.worked / (time.perf_counter() - self.began)
+        means = {kind: mean(seconds) for kind, seconds in self.seconds.items()}
+        # What nothing is known of is thought to take as long as the slowest.
+        slowest = max(means.values())
+        work = sum(number * means.get(k, slowest) for k, number in self.left.items())
+        return work / speed / 60
+
+    def _learn(self, record: Record) -> None:
+        self.seconds.setdefault(_kind(record["config"]), []).append(record["seconds"])
+
+
+def _kind(config: dict[str, Any]) -> str:
+    r"""What decides how long a run takes, by and large."""
+    keys = ("dataset", "framework", "num_epochs", "hidden_channels", "batch_size")
+    return " ".join(str(config[key]) for key in keys)
 
 
 def identity(config: PretrainConfig) -> dict[str, Any]:
@@ -115,13 +196,18 @@ def identity(config: PretrainConfig) -> dict[str, Any]:
 def unfinished(
     configs: Iterable[PretrainConfig], records: Iterable[Record]
 ) -> list[PretrainConfig]:
-    r"""Returns the configurations that have no record."""
-    done = {json.dumps(record["config"], sort_keys=True) for record in records}
-    return [
-        config
-        for config in configs
-        if json.dumps(identity(config), sort_keys=True) not in done
-    ]
+    r"""Returns the configurations that have no record. A field that has been added to
+    the configuration since a record was made had its default then.
+    """
+    done = {_key(record["config"]) for record in records}
+    return [config for config in configs if _key(identity(config)) not in done]
+
+
+def _key(config: dict[str, Any]) -> str:
+    defaults = {f.name: f.default for f in fields(PretrainConfig)}
+    for place in _PLACES:
+        del defaults[place]
+    return json.dumps(defaults | config, sort_keys=True)
 
 
 def read_records(path: Path) -> list[Record]:
@@ -137,13 +223,28 @@ def _drop_cut_line(path: Path) -> None:
             file.truncate(text.rfind(b"\n") + 1)
 
 
-def _compact(epochs: Iterable[Record]) -> Iterator[Record]:
-    for epoch in epochs:
-        yield {
-            key: float(f"{value:.5g}") if isinstance(value, float) else value
-            for key, value in epoch.items()
-            if value is not None and key not in ("type", "epoch")
-        }
+@cache
+def _end_with(parent: int) -> None:
+    r"""Ends this process once its parent has, which a killed one cannot ask for."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _columns(epochs: Sequence[Record]) -> dict[str, list[float | None]]:
+    r"""The measures, each with a value for every epoch, to four digits."""
+    return {
+        name: [
+            None if epoch.get(name) is None else float(f"{epoch[name]:.4g}")
+            for epoch in epochs
+        ]
+        for name in _MEASURES
+        if epochs
+    }
 
 
 if __name__ == "__main__":

@@ -79,3 +79,9 @@ class GraphCL(Module):
         encoder's output, without augmentation.
         """
         return self.encoder(batch)
+
+    def project(self, batch: Batch) -> Tensor:
+        r"""Returns the projections :math:`[B, d]` of the embeddings, which the
+        objective compares.
+        """
+        return self.projection_head(self.embed(batch))

@@ -14,6 +14,7 @@ import torch
 from torch_geometric.data import Batch
 
 from benchmarks.graph.speed.timing import side_by_side
+from pyg_prosampler.bank import EmbeddingBank
 from pyg_prosampler.build import (
     PretrainConfig,
     build_framework,
@@ -21,7 +22,8 @@ from pyg_prosampler.build import (
     build_objective,
     load_for,
 )
-from pyg_prosampler.encode import DatasetEncoder, EmbeddingBank, _untouched
+from pyg_prosampler.encode import DatasetEncoder
+from pyg_prosampler.modes import evaluating
 from pyg_prosampler.training import pretrain
 
 NAMES = ("MUTAG", "IMDB-BINARY", "NCI1", "REDDIT-BINARY", "COLLAB")
@@ -51,7 +53,7 @@ def passes(config: PretrainConfig) -> dict[str, Any]:
 
     def plain() -> torch.Tensor:
         outputs = []
-        with torch.no_grad(), _untouched(framework.embed, torch.device("cpu")):
+        with torch.no_grad(), evaluating(framework, torch.device("cpu")):
             for first in range(0, len(dataset), config.batch_size):
                 last = min(first + config.batch_size, len(dataset))
                 graphs = [dataset[i] for i in range(first, last)]
@@ -64,7 +66,7 @@ def passes(config: PretrainConfig) -> dict[str, Any]:
         return bank()
 
     def state() -> None:
-        with _untouched(framework.embed, torch.device("cpu")):
+        with evaluating(framework, torch.device("cpu")):
             pass
 
     def epoch() -> None:
