@@ -116,15 +116,19 @@ def _took(config, seconds):
 def test_killed_sweep_loses_no_run_and_leaves_no_process(config, tmp_path):
     path = tmp_path / "killed.jsonl"
     options = [asdict(replace(config, seed=s, num_epochs=40)) for s in range(30)]
+    # As `python -m` does, where functions cannot be told by the module's name.
     code = (
-        "import json, sys; from pathlib import Path;"
-        "from benchmarks.graph.sweep import sweep;"
+        "import json, runpy, sys;"
+        "from benchmarks.graph.grids import GRIDS;"
         "from pyg_prosampler.config import PretrainConfig;"
-        "configs = [PretrainConfig(**c) for c in json.loads(sys.argv[1])];"
-        "sweep(configs, Path(sys.argv[2]), 2)"
+        "options = json.loads(sys.argv.pop());"
+        "GRIDS['killed'] = lambda **_: [PretrainConfig(**one) for one in options];"
+        "module = 'benchmarks.graph.sweep';"
+        "runpy.run_module(module, run_name='__main__', alter_sys=True)"
     )
+    arguments = ["killed", "--num-jobs", "2", "--results", str(tmp_path)]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, json.dumps(options), str(path)],
+        [sys.executable, "-c", code, *arguments, json.dumps(options)],
         cwd=Path(module.__file__).parents[2],
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -10,11 +10,9 @@ runs finish, and a line cut short does not count.
 
 import json
 import os
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
-from functools import cache
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -26,6 +24,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from benchmarks.graph.grids import GRIDS
+from benchmarks.graph.orphans import end_with
 from pyg_prosampler.build import load_for
 from pyg_prosampler.config import PretrainConfig
 from pyg_prosampler.experiment import run
@@ -125,15 +124,15 @@ def run_once(config: PretrainConfig, parent: int | None = None) -> Record:
     r"""Does one run and returns its record. If a parent is given, the process does
     not outlive it.
     """
-    if parent not in (None, os.getpid()):
-        _end_with(parent)
+    if parent is not None:
+        end_with(parent)
     torch.set_num_threads(1)
-    dataset = load_for(config)
-    began = time.perf_counter()
     with TemporaryDirectory() as folder:
+        dataset = load_for(config)
+        began = time.perf_counter()
         run(config, dataset, folder, evaluate_untrained=False)
+        seconds = time.perf_counter() - began
         records = RunFolder(folder).read_records()
-    seconds = time.perf_counter() - began
     epochs = [record for record in records if record["type"] == "epoch"]
     (evaluation,) = (record for record in records if record["type"] == "evaluation")
     return {
@@ -221,18 +220,6 @@ def _drop_cut_line(path: Path) -> None:
         text = path.read_bytes()
         with path.open("r+b") as file:
             file.truncate(text.rfind(b"\n") + 1)
-
-
-@cache
-def _end_with(parent: int) -> None:
-    r"""Ends this process once its parent has, which a killed one cannot ask for."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _columns(epochs: Sequence[Record]) -> dict[str, list[float | None]]:
