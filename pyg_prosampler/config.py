@@ -211,6 +211,11 @@ class PretrainConfig:
             raise ValueError(
                 f"`learning_rate` should be positive (got {self.learning_rate})"
             )
+        if self.sampler == "multi-start" and self.num_starts > self.batch_size:
+            raise ValueError(
+                f"`num_starts` should be at most {self.batch_size}, the batch size "
+                f"(got {self.num_starts})"
+            )
         parse_restart_prob(self.restart_prob, self.num_epochs)
         try:
             torch.empty(0, device=self.device)

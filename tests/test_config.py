@@ -58,6 +58,15 @@ def test_pairs_that_make_no_sense_are_refused_with_the_reason():
         ({"learning_rate": 0.0}, r"`learning_rate` should be positive \(got 0.0\)"),
         ({"restart_prob": "0.2-0.1"}, r"`restart_prob` .*\(got '0.2-0.1'\)"),
         ({"restart_prob": "1.2"}, r"`restart_prob` .*\(got '1.2'\)"),
+        ({"embedding_source": "x"}, r"`embedding_source` should be one of .*head"),
+        (
+            {"embedding_source": "head", "framework": "mvgrl"},
+            r"`embedding_source` 'head' is the projection head of 'graphcl'",
+        ),
+        (
+            {"sampler": "multi-start", "num_starts": 21},
+            r"`num_starts` should be at most .*the batch size \(got 21\)",
+        ),
         ({"device": "tpu"}, r"`device` 'tpu' is not to be had here; pass 'cpu'"),
         ({"batch_size": 41}, r"`batch_size` .* between 2 and 40.*\(got 41\)"),
         ({"batch_size": 1}, r"`batch_size` .* between 2 and 40.*\(got 1\)"),

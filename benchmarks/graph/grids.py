@@ -93,13 +93,15 @@ _QUICK = ("MUTAG", "IMDB-BINARY", "PROTEINS", "IMDB-MULTI")
 _THREE: tuple[dict[str, Any], ...] = (
     {"sampler": "uniform"},
     {"sampler": "prosampler"},
-    {"sampler": "multi-start", "num_starts": 16},
+    {"sampler": "multi-start"},
 )
 
 
 def _config(dataset: str, row: dict[str, Any], **common: Any) -> PretrainConfig:
     row = dict(row)
     batch_size = int(BATCH_SIZES[dataset] * row.pop("batch_factor", 1))
+    if row["sampler"] == "multi-start":  # Walks of eight graphs each.
+        row["num_starts"] = batch_size // 8
     return PretrainConfig(dataset, batch_size=batch_size, **row, **common)
 
 
