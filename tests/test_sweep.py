@@ -119,14 +119,15 @@ def test_killed_sweep_loses_no_run_and_leaves_no_process(config, tmp_path):
     # As `python -m` does, where functions cannot be told by the module's name.
     code = (
         "import json, runpy, sys;"
-        "from benchmarks.graph.grids import GRIDS;"
+        "from benchmarks.graph.grids import STUDIES;"
         "from pyg_prosampler.config import PretrainConfig;"
         "options = json.loads(sys.argv.pop());"
-        "GRIDS['killed'] = lambda **_: [PretrainConfig(**one) for one in options];"
+        "STUDIES['killed'] = [[PretrainConfig(**one) for one in options]];"
         "module = 'benchmarks.graph.sweep';"
         "runpy.run_module(module, run_name='__main__', alter_sys=True)"
     )
     arguments = ["killed", "--num-jobs", "2", "--results", str(tmp_path)]
+    arguments += ["--root", options[0]["root"]]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments, json.dumps(options)],
         cwd=Path(module.__file__).parents[2],

@@ -1,11 +1,15 @@
-r"""Which runs make up which table. Fixed before their scores are seen."""
+r"""Which runs make up which study. Fixed before their scores are seen.
 
-from collections.abc import Callable, Iterator
+A study is one or more grids: every row of options with every data set and every seed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pyg_prosampler.config import PretrainConfig
 
-# From quick to slow, so that a sweep that is cut off leaves whole rows.
+# From quick to slow, so that a sweep that is cut off leaves whole columns.
 DATASETS = (
     "MUTAG",
     "IMDB-BINARY",
@@ -15,94 +19,182 @@ DATASETS = (
     "NCI1",
     "COLLAB",
 )
+QUICK = DATASETS[:4]
+SLOW = DATASETS[4:]
 # MUTAG has 188 graphs: batches of 32 leave something to choose.
-BATCH_SIZES = dict.fromkeys(DATASETS, 128) | {"MUTAG": 32}
+BATCH_SIZES = {"MUTAG": 32}
+BATCH_SIZE = 128
 SEEDS = range(10)
 TUNING_SEEDS = range(100, 105)
 
-Grid = Callable[..., list[PretrainConfig]]
+Row = dict[str, Any]
 
 
-def table3(**common: Any) -> list[PretrainConfig]:
-    r"""GraphCL under four objectives, with uniform, kNN and ProSampler's batches, the
-    untrained encoder, and GraphCL as published.
+@dataclass(frozen=True)
+class Grid:
+    r"""Every row with every data set and every seed. Rows have names, and are options
+    of :class:`~pyg_prosampler.config.PretrainConfig`; :obj:`batch_factor` multiplies
+    the batch size that a data set has.
     """
-    return [
-        PretrainConfig(dataset, seed=seed, batch_size=batch_size, **options, **common)
-        for dataset, batch_size in BATCH_SIZES.items()
-        for options in _table3_rows()
-        for seed in SEEDS
-    ]
+
+    rows: dict[str, Row]
+    datasets: Sequence[str] = DATASETS
+    seeds: Sequence[int] = SEEDS
+
+    def __iter__(self) -> Iterator[PretrainConfig]:
+        for dataset in self.datasets:
+            for seed in self.seeds:
+                for name in self.rows:
+                    yield self.config(name, dataset, seed)
+
+    def config(self, name: str, dataset: str, seed: int) -> PretrainConfig:
+        r"""The configuration of one run."""
+        row = dict(self.rows[name])
+        batch_size = BATCH_SIZES.get(dataset, BATCH_SIZE) * row.pop("batch_factor", 1)
+        if row.get("sampler") == "multi-start":  # Walks of eight graphs each.
+            row.setdefault("num_starts", int(batch_size) // 8)
+        return PretrainConfig(dataset, seed=seed, batch_size=int(batch_size), **row)
 
 
-def _table3_rows() -> Iterator[dict[str, Any]]:
-    yield {"num_epochs": 0, "sampler": "uniform"}
-    for objective in ("infonce", "dcl", "hcl"):
-        for sampler in ("uniform", "knn", "prosampler"):
-            yield {"objective": objective, "sampler": sampler}
-    for sampler in ("uniform", "prosampler"):
-        yield {"objective": "unremix", "sampler": sampler}
-    yield {"sampler": "uniform", "published": True}
+UNIFORM: Row = {"sampler": "uniform"}
+KNN: Row = {"sampler": "knn"}
+PROSAMPLER: Row = {"sampler": "prosampler"}
+MULTI_START: Row = {"sampler": "multi-start"}
+SAMPLERS = {"": UNIFORM, " + kNN": KNN, " + ProSampler": PROSAMPLER}
 
 
-def explore(**common: Any) -> list[PretrainConfig]:
-    r"""One change at a time from the defaults, on tuning seeds: where do hard batches
-    pay? What concerns all samplers is done to all of them.
-    """
-    common["num_folds"] = 3
-    shared: list[dict[str, Any]] = [
-        {},
-        {"recompute_norms": True},
-        {"mask_twins": True},
-        {"node_features": "degree"},
-        {"augmentation": "random4"},
-        {"temperature": 0.5},
-        {"objective": "hcl"},
-        {"objective": "unremix"},
-        {"negatives": "both"},
-        {"learning_rate": 0.001},
-        {"batch_factor": 0.25},
-        {"batch_factor": 2},
-        {"hidden_channels": 128},
-        {"num_epochs": 100},
-    ]
-    dials: list[dict[str, Any]] = [
-        {"num_neighbors": 20},
-        {"restart_prob": "0.5"},
-        {"num_candidates": 100, "num_neighbors": 18},
-        {"embedding_source": "bank"},
-        {"embedding_source": "head"},
-        {"num_warmup_epochs": 5},
-        {"sampler": "b3"},
-    ]
-    rows = [row | sampler for row in shared for sampler in _THREE] + [
-        {"sampler": "prosampler"} | row for row in dials
-    ]
-    slow = [row | sampler for row in shared[:2] for sampler in _THREE]
-    return [
-        _config(dataset, row, seed=seed, **common)
-        for seed in list(TUNING_SEEDS)[:3]
-        for dataset in DATASETS
-        for row in (rows if dataset in _QUICK else slow)
-        # The other two have features of their own.
-        if "node_features" not in row or dataset.startswith("IMDB")
-    ]
+def _by_sampler(
+    name: str, row: Row, samplers: dict[str, Row] = SAMPLERS
+) -> dict[str, Row]:
+    return {name + suffix: row | sampler for suffix, sampler in samplers.items()}
 
 
-_QUICK = ("MUTAG", "IMDB-BINARY", "PROTEINS", "IMDB-MULTI")
-_THREE: tuple[dict[str, Any], ...] = (
-    {"sampler": "uniform"},
-    {"sampler": "prosampler"},
-    {"sampler": "multi-start"},
+TWO = {key: SAMPLERS[key] for key in ("", " + ProSampler")}
+UNTRAINED = UNIFORM | {"num_epochs": 0}
+
+# GraphCL under four objectives, and as published.
+TABLE3 = Grid(
+    {"untrained": UNTRAINED, "GraphCL, public code": UNIFORM | {"published": True}}
+    | _by_sampler("GraphCL", {"objective": "infonce"})
+    | _by_sampler("DCL", {"objective": "dcl"})
+    | _by_sampler("HCL", {"objective": "hcl"})
+    | _by_sampler("UnReMix", {"objective": "unremix"}, TWO)
 )
 
+_MVGRL = {"framework": "mvgrl", "hidden_channels": 128}
+MVGRL = Grid(
+    {"MVGRL, untrained": _MVGRL | UNTRAINED} | _by_sampler("MVGRL", _MVGRL),
+    ("MUTAG", "IMDB-BINARY", "IMDB-MULTI", "REDDIT-BINARY"),
+    range(5),
+)
+# What the width of the paper changes.
+MVGRL_WIDE = Grid(
+    _by_sampler("MVGRL, width 512", {"framework": "mvgrl"}, TWO),
+    ("MUTAG", "IMDB-BINARY"),
+    range(3),
+)
 
-def _config(dataset: str, row: dict[str, Any], **common: Any) -> PretrainConfig:
-    row = dict(row)
-    batch_size = int(BATCH_SIZES[dataset] * row.pop("batch_factor", 1))
-    if row["sampler"] == "multi-start":  # Walks of eight graphs each.
-        row["num_starts"] = batch_size // 8
-    return PretrainConfig(dataset, batch_size=batch_size, **row, **common)
+# The two dials, on the data set of the paper. The defaults are those of table 3.
+TABLE4 = Grid(
+    {
+        "M = 500": PROSAMPLER | {"num_candidates": 500},
+        "M = 1000": PROSAMPLER,
+        "M = 2000": PROSAMPLER | {"num_candidates": 2000},
+        "M = 4000": PROSAMPLER | {"num_candidates": 4000},
+        "M = all": PROSAMPLER | {"num_candidates": 4999},
+    },
+    ("COLLAB",),
+    range(5),
+)
+TABLE5 = Grid(
+    {
+        f"alpha = {prob.replace(':', ' to ')}": PROSAMPLER | {"restart_prob": prob}
+        for prob in ("0.1", "0.3", "0.5", "0.7", "0.2:0.05")
+    },
+    ("COLLAB",),
+    range(5),
+)
+
+# What the paper leaves open, one change at a time from the defaults.
+ABLATIONS = Grid(
+    {
+        "uniform": UNIFORM,
+        "ProSampler": PROSAMPLER,
+        "K = 10": PROSAMPLER | {"num_neighbors": 10},
+        "K = 30": PROSAMPLER | {"num_neighbors": 30},
+        "new graph every 2 steps": PROSAMPLER | {"refresh_every": 2},
+        "new graph every 40 steps": PROSAMPLER | {"refresh_every": 40},
+        "no warm-up": PROSAMPLER | {"num_warmup_epochs": 0},
+        "5 epochs of warm-up": PROSAMPLER | {"num_warmup_epochs": 5},
+        "independent batches": {"sampler": "independent"},
+        "unseen starts": {"sampler": "unseen-start"},
+        "embeddings of the head": PROSAMPLER | {"embedding_source": "head"},
+        "embeddings from the bank": PROSAMPLER | {"embedding_source": "bank"},
+        "norms recomputed": PROSAMPLER | {"recompute_norms": True},
+        "uniform, norms recomputed": UNIFORM | {"recompute_norms": True},
+        "batches of 32": PROSAMPLER | {"batch_factor": 0.25},
+        "uniform, batches of 32": UNIFORM | {"batch_factor": 0.25},
+        "batches of 256": PROSAMPLER | {"batch_factor": 2},
+        "uniform, batches of 256": UNIFORM | {"batch_factor": 2},
+    },
+    ("IMDB-BINARY", "PROTEINS"),
+)
+
+# Where do hard batches pay? One change at a time, on tuning seeds, and with three folds
+# in place of ten; what concerns all samplers is done to all of them.
+_EXPLORING: Row = {"num_folds": 3}
+_THREE = {"uniform": UNIFORM, "ProSampler": PROSAMPLER, "several starts": MULTI_START}
+_SHARED: dict[str, Row] = {
+    "": {},
+    ", norms recomputed": {"recompute_norms": True},
+    ", twins masked": {"mask_twins": True},
+    ", random4": {"augmentation": "random4"},
+    ", T = 0.5": {"temperature": 0.5},
+    ", HCL": {"objective": "hcl"},
+    ", UnReMix": {"objective": "unremix"},
+    ", negatives of both views": {"negatives": "both"},
+    ", learning rate 0.001": {"learning_rate": 0.001},
+    ", B / 4": {"batch_factor": 0.25},
+    ", 2 B": {"batch_factor": 2},
+    ", width 128": {"hidden_channels": 128},
+    ", 100 epochs": {"num_epochs": 100},
+}
+_DIALS: dict[str, Row] = {
+    "ProSampler, K = 20": PROSAMPLER | {"num_neighbors": 20},
+    "ProSampler, alpha = 0.5": PROSAMPLER | {"restart_prob": "0.5"},
+    "ProSampler, M = 100, K = 18": PROSAMPLER
+    | {"num_candidates": 100, "num_neighbors": 18},
+    "ProSampler, bank": PROSAMPLER | {"embedding_source": "bank"},
+    "ProSampler, head": PROSAMPLER | {"embedding_source": "head"},
+    "ProSampler, 5 epochs of warm-up": PROSAMPLER | {"num_warmup_epochs": 5},
+    "B3": {"sampler": "b3"},
+}
 
 
-GRIDS: dict[str, Grid] = {"table3": table3, "explore": explore}
+def _exploring(shared: dict[str, Row], dials: dict[str, Row]) -> dict[str, Row]:
+    rows = {
+        name + suffix: sampler | change
+        for suffix, change in shared.items()
+        for name, sampler in _THREE.items()
+    } | dials
+    return {name: row | _EXPLORING for name, row in rows.items()}
+
+
+_first = list(TUNING_SEEDS)[:3]
+EXPLORE = Grid(_exploring(_SHARED, _DIALS), QUICK, _first)
+EXPLORE_DEGREES = Grid(
+    _exploring({", degrees": {"node_features": "degree"}}, {}),
+    ("IMDB-BINARY", "IMDB-MULTI"),
+    _first,
+)
+EXPLORE_SLOW = Grid(
+    _exploring({key: _SHARED[key] for key in list(_SHARED)[:2]}, {}), SLOW, _first
+)
+
+STUDIES: dict[str, Sequence[Grid]] = {
+    "table3": [TABLE3],
+    "mvgrl": [MVGRL, MVGRL_WIDE],
+    "collab": [TABLE4, TABLE5],
+    "ablations": [ABLATIONS],
+    "explore": [EXPLORE, EXPLORE_DEGREES, EXPLORE_SLOW],
+}

@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ import typer
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from benchmarks.graph.grids import GRIDS
+from benchmarks.graph.grids import STUDIES
 from benchmarks.graph.orphans import end_with
 from pyg_prosampler.build import load_for
 from pyg_prosampler.config import PretrainConfig
@@ -32,8 +32,8 @@ from pyg_prosampler.records import RunFolder, environment
 
 RESULTS = Path(__file__).parent / "results"
 
-# Where data lie says nothing about a result, and cores are no part of a method.
-_PLACES = ("root", "mirror")
+# Where data lie says nothing about a result, and neither should the device.
+_PLACES = ("root", "mirror", "device")
 # What is kept of every epoch.
 _MEASURES = (
     "loss", "similarity", "similarity_floor", "neighbors_found", "false_negative_rate",
@@ -45,7 +45,7 @@ Record = dict[str, Any]
 
 def main(
     names: Annotated[
-        list[str] | None, typer.Argument(help=f"Among {', '.join(GRIDS)}.")
+        list[str] | None, typer.Argument(help=f"Among {', '.join(STUDIES)}.")
     ] = None,
     root: Annotated[str, typer.Option(help="Folder of all data sets.")] = "data",
     mirror: Annotated[str | None, typer.Option(help="Mirror of data sets.")] = None,
@@ -59,17 +59,19 @@ def main(
     dry_run: Annotated[bool, typer.Option(help="Only say what is to be done.")] = False,
 ) -> None:
     """Run what has no record yet."""
-    unknown = sorted(set(names or ()) - set(GRIDS))
+    unknown = sorted(set(names or ()) - set(STUDIES))
     if unknown:
-        raise typer.BadParameter(f"{unknown} are not among {', '.join(GRIDS)}")
-    for name in names or GRIDS:
-        configs = GRIDS[name](root=root, mirror=mirror, device=device)
+        raise typer.BadParameter(f"{unknown} are not among {', '.join(STUDIES)}")
+    for name in names or STUDIES:
+        configs = [config for grid in STUDIES[name] for config in grid]
         configs = only(configs, where or ())
-        path = results / f"{name}.jsonl"
-        left = unfinished(configs, read_records(path))
+        # What another study has done need not be done again.
+        left = unfinished(configs, read_all(results))
         print(f"{name}: {len(left)} of {len(configs)} runs to be done", flush=True)
         if left and not dry_run:
-            sweep(left, path, num_jobs)
+            here = {"root": root, "mirror": mirror, "device": device}
+            left = [replace(config, **here) for config in left]
+            sweep(left, results / f"{name}.jsonl", num_jobs)
 
 
 def only(
@@ -198,15 +200,22 @@ def unfinished(
     r"""Returns the configurations that have no record. A field that has been added to
     the configuration since a record was made had its default then.
     """
-    done = {_key(record["config"]) for record in records}
-    return [config for config in configs if _key(identity(config)) not in done]
+    done = {key_of(record["config"]) for record in records}
+    return [config for config in configs if key_of(identity(config)) not in done]
 
 
-def _key(config: dict[str, Any]) -> str:
+def key_of(config: dict[str, Any]) -> str:
+    r"""Tells runs apart."""
     defaults = {f.name: f.default for f in fields(PretrainConfig)}
-    for place in _PLACES:
-        del defaults[place]
-    return json.dumps(defaults | config, sort_keys=True)
+    known = {k: v for k, v in (defaults | config).items() if k not in _PLACES}
+    return json.dumps(known, sort_keys=True)
+
+
+def read_all(folder: Path = RESULTS) -> list[Record]:
+    r"""Reads the records of all studies."""
+    return [
+        record for name in STUDIES for record in read_records(folder / f"{name}.jsonl")
+    ]
 
 
 def read_records(path: Path) -> list[Record]:
