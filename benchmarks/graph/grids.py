@@ -140,6 +140,12 @@ ABLATIONS = Grid(
     ("IMDB-BINARY", "PROTEINS"),
 )
 
+# Molecules that the paper does not look at.
+TRANSFER = Grid(
+    {"untrained": UNTRAINED} | _by_sampler("GraphCL", {}),
+    ("ogbg-molbace", "ogbg-molbbbp"),
+)
+
 # Where do hard batches pay? One change at a time, on tuning seeds, and with three folds
 # in place of ten; what concerns all samplers is done to all of them.
 _EXPLORING: Row = {"num_folds": 3}
@@ -196,5 +202,6 @@ STUDIES: dict[str, Sequence[Grid]] = {
     "mvgrl": [MVGRL, MVGRL_WIDE],
     "collab": [TABLE4, TABLE5],
     "ablations": [ABLATIONS],
+    "transfer": [TRANSFER],
     "explore": [EXPLORE, EXPLORE_DEGREES, EXPLORE_SLOW],
 }

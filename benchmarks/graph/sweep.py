@@ -69,8 +69,10 @@ def main(
         left = unfinished(configs, read_all(results))
         print(f"{name}: {len(left)} of {len(configs)} runs to be done", flush=True)
         if left and not dry_run:
-            here = {"root": root, "mirror": mirror, "device": device}
-            left = [replace(config, **here) for config in left]
+            left = [
+                replace(config, root=root, mirror=mirror, device=device)
+                for config in left
+            ]
             sweep(left, results / f"{name}.jsonl", num_jobs)
 
 

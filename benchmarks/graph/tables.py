@@ -4,7 +4,7 @@ r"""Puts the tables of all records into README and docs, between their markers.
     python -m benchmarks.graph.tables --check   # fails if anything is out of date
 
 A table stands between ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->`` and is made
-from ``results/NAME.jsonl`` alone; with NAME/PART, from the records of that part.
+from records in ``results`` alone.
 """
 
 import io
@@ -18,6 +18,8 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.graph import grids, studies
+from benchmarks.graph.pictures import draw_false_negatives
 from benchmarks.graph.speed import tables as speed
 from pyg_prosampler.compare import describe_comparison, to_table
 
@@ -203,15 +205,30 @@ def with_provenance(
     return lambda records: "\n".join([table(records), "", *provenance(records)])
 
 
-TABLES: dict[str, Callable[[list[Record]], str]] = {
-    "compare-MUTAG": comparison,
-    "diffusion": diffusion,
-    "hardness_cost": hardness_cost,
-    "late_epoch": late_epoch,
-    "objectives": objectives,
-    "policies": policies,
-    **{f"speed/{part}": with_provenance(t) for part, t in speed.TABLES.items()},
-}
+def of_file(name: str, table: Callable[[list[Record]], str]) -> Callable[[], str]:
+    r"""The table of ``results/NAME.jsonl``; with NAME/PART, of the records of that
+    part.
+    """
+
+    def make() -> str:
+        records = read(name)
+        return table(records) if records else "*No record yet.*"
+
+    return make
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    name: of_file(name, table)
+    for name, table in {
+        "compare-MUTAG": comparison,
+        "diffusion": diffusion,
+        "hardness_cost": hardness_cost,
+        "late_epoch": late_epoch,
+        "objectives": objectives,
+        "policies": policies,
+        **{f"speed/{part}": with_provenance(t) for part, t in speed.TABLES.items()},
+    }.items()
+} | studies.TABLES
 
 
 def read(name: str) -> list[Record]:
@@ -227,9 +244,8 @@ def filled(text: str) -> str:
     r"""Returns a document with its tables made anew."""
 
     def fill(match: re.Match[str]) -> str:
-        records = read(match[1])
-        table = TABLES[match[1]](records) if records else "*No record yet.*"
-        return f"<!-- begin: {match[1]} -->\n{table}\n<!-- end: {match[1]} -->"
+        name = match[1]
+        return f"<!-- begin: {name} -->\n{TABLES[name]()}\n<!-- end: {name} -->"
 
     return re.sub(
         r"<!-- begin: (\S+) -->\n.*?<!-- end: \1 -->", fill, text, flags=re.DOTALL
@@ -251,9 +267,10 @@ def main() -> None:
         else:
             path.write_text(filled(texts[path]))
             print(f"{path}: tables made anew")
-    growth = read("speed/growth")
-    if growth and "--check" not in sys.argv:
-        speed.draw_growth(growth, PROJECT / "docs" / "images" / "speed-growth")
+    if "--check" not in sys.argv:
+        images = PROJECT / "docs" / "images"
+        speed.draw_growth(read("speed/growth"), images / "speed-growth")
+        draw_false_negatives(studies.cells_of(grids.TABLE3), images / "false-negatives")
     if outdated and "--check" in sys.argv:
         sys.exit(1)
 

@@ -1,0 +1,77 @@
+r"""The tables of the studies that are swept."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from benchmarks.graph import grids
+from benchmarks.graph.cells import (
+    Cells,
+    accuracies,
+    against_published,
+    costs,
+    dials,
+    differences,
+    spreads,
+)
+from benchmarks.graph.grids import Grid
+from benchmarks.graph.published import PUBLISHED
+from benchmarks.graph.sweep import Record, read_all
+
+_OBJECTIVES = ("GraphCL", "DCL", "HCL", "UnReMix")
+# Every row against its own baseline.
+_PROSAMPLER = [(f"{name} + ProSampler", name) for name in _OBJECTIVES]
+_KNN = [(f"{name} + kNN", name) for name in _OBJECTIVES[:3]]
+_MVGRL = [("MVGRL + ProSampler", "MVGRL"), ("MVGRL + kNN", "MVGRL")]
+_TRANSFER = [("GraphCL + ProSampler", "GraphCL"), ("GraphCL + kNN", "GraphCL")]
+_ABLATIONS = [
+    ("ProSampler", "uniform"),
+    *(
+        (name, "ProSampler")
+        for name in list(grids.ABLATIONS.rows)[2:]
+        if not name.startswith(("uniform", "batches"))
+    ),
+    ("norms recomputed", "uniform, norms recomputed"),
+    ("batches of 32", "uniform, batches of 32"),
+    ("batches of 256", "uniform, batches of 256"),
+]
+
+
+def cells_of(grid: Grid) -> Cells:
+    r"""The records of a grid, from all studies."""
+    return Cells(grid, _records())
+
+
+@cache
+def _records() -> list[Record]:
+    return read_all()
+
+
+def _of(grid: Grid, table: Callable[..., str], *args: Any) -> Callable[[], str]:
+    return lambda: table(cells_of(grid), *args)
+
+
+def _costs() -> str:
+    studies = grids.STUDIES.items()
+    return costs({name: [cells_of(one) for one in study] for name, study in studies})
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "table3": _of(grids.TABLE3, accuracies, PUBLISHED),
+    "table3/differences": _of(grids.TABLE3, differences, _PROSAMPLER + _KNN),
+    "table3/published": _of(grids.TABLE3, against_published),
+    "table3/spreads": _of(grids.TABLE3, spreads, ["GraphCL", "GraphCL + ProSampler"]),
+    "mvgrl": _of(grids.MVGRL, accuracies, PUBLISHED),
+    "mvgrl/differences": _of(grids.MVGRL, differences, _MVGRL),
+    "mvgrl/wide": _of(grids.MVGRL_WIDE, accuracies),
+    "table4": _of(grids.TABLE4, dials),
+    "table5": _of(grids.TABLE5, dials),
+    "ablations": _of(grids.ABLATIONS, accuracies),
+    "ablations/differences": _of(grids.ABLATIONS, differences, _ABLATIONS),
+    "transfer": _of(grids.TRANSFER, accuracies),
+    "transfer/differences": _of(grids.TRANSFER, differences, _TRANSFER),
+    "explore": _of(grids.EXPLORE, accuracies),
+    "explore/degrees": _of(grids.EXPLORE_DEGREES, accuracies),
+    "explore/slow": _of(grids.EXPLORE_SLOW, accuracies),
+    "costs": _costs,
+}

@@ -1,0 +1,150 @@
+from statistics import mean, stdev
+
+import pytest
+
+from benchmarks.graph import cells as module
+from benchmarks.graph import grids, studies
+from benchmarks.graph.cells import (
+    Cells,
+    accuracies,
+    against_published,
+    costs,
+    dials,
+    differences,
+    spreads,
+)
+from benchmarks.graph.grids import PROSAMPLER, UNIFORM, Grid
+from benchmarks.graph.sweep import identity, key_of
+
+GRID = Grid(
+    {"GraphCL": UNIFORM, "GraphCL + ProSampler": PROSAMPLER},
+    ("MUTAG", "NCI1"),
+    range(6),
+)
+UNIFORM_SCORES = [80.0, 82.0, 81.0, 84.0, 83.0, 82.0]
+
+
+def record_of(config, score, folds=(0.5, 0.7)):
+    return {
+        "config": identity(config),
+        "commit": "abc",
+        "versions": {"torch": "2", "torch-geometric": "3"},
+        "machine": {"processor": "P", "gpu": None},
+        "seconds": 30.0,
+        "mean": score / 100,
+        "evaluation": {"fold_scores": [list(folds)]},
+        "epochs": {
+            "similarity": [None, 0.2, 0.4],
+            "false_negative_rate": [0.9, 0.5, 0.7],
+        },
+    }
+
+
+@pytest.fixture
+def records():
+    r"""MUTAG alone, where ProSampler is one to two points better."""
+    out = []
+    for seed, score in enumerate(UNIFORM_SCORES):
+        gain = 1.0 + seed / 5
+        for name, value in (("GraphCL", score), ("GraphCL + ProSampler", score + gain)):
+            out.append(record_of(GRID.config(name, "MUTAG", seed), value))
+    return out
+
+
+def rows_of(table):
+    lines = table.split("\n\n")[0].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: row[1:] for row in [cells[0], *cells[2:]]}
+
+
+def test_accuracies(records):
+    table = accuracies(Cells(GRID, records), module.PUBLISHED)
+    rows = rows_of(table)
+    assert rows[""] == ["MUTAG", "NCI1"]
+    spread = stdev(UNIFORM_SCORES)
+    assert rows["GraphCL"] == [f"{mean(UNIFORM_SCORES):.2f} ± {spread:.2f}", ""]
+    assert "*86.80 ± 1.34*" in table
+    assert "12 runs, 6 CPU minutes, seeds 0 to 5; commit abc, torch 2" in table
+    assert "published" not in accuracies(Cells(GRID, records))
+    assert accuracies(Cells(GRID, [])) == "*No record yet.*"
+
+
+def test_differences(records):
+    cells = Cells(GRID, records)
+    rows = rows_of(differences(cells, [("GraphCL + ProSampler", "GraphCL")]))
+    (label, found), published = list(rows.items())[1:]
+    assert label == "GraphCL + ProSampler against GraphCL"
+    # Wilcoxon's exact p with six equal signs is 2 / 64.
+    assert found[0].startswith("+1.50\\* [+1.2")
+    assert found[1] == ""
+    assert published[1] == ["*+0.98*", "*+1.06*"]
+
+
+def test_stars_are_corrected_for_the_number_of_cells(records):
+    records += [
+        {**record, "config": record["config"] | {"dataset": "NCI1", "batch_size": 128}}
+        for record in records
+    ]
+    table = differences(Cells(GRID, records), [("GraphCL + ProSampler", "GraphCL")])
+    assert "\\*" not in table
+    assert table.count("+1.50 [+1.2") == 2
+
+
+def test_differences_are_those_of_common_seeds(records):
+    known = [r for r in records if (r["config"]["seed"], r["mean"]) != (0, 0.80)]
+    cells = Cells(GRID, known)
+    found = cells.difference("GraphCL + ProSampler", "GraphCL", "MUTAG")
+    assert found.mean == pytest.approx(mean([1.2, 1.4, 1.6, 1.8, 2.0]))
+    assert cells.difference("GraphCL + ProSampler", "GraphCL", "NCI1") is None
+
+
+def test_against_published(records):
+    rows = rows_of(against_published(Cells(GRID, records)))
+    gap = mean(UNIFORM_SCORES) - 86.80
+    error = (stdev(UNIFORM_SCORES) ** 2 / 6 + 1.34**2 / 5) ** 0.5
+    assert rows["GraphCL"] == [f"{gap:+.2f} ({gap / error:+.1f})", ""]
+
+
+def test_spreads(records):
+    rows = rows_of(spreads(Cells(GRID, records), ["GraphCL"]))
+    assert rows["GraphCL, over seeds"][0] == f"{stdev(UNIFORM_SCORES):.2f}"
+    assert rows["GraphCL, over folds"][0] == f"{100 * stdev([0.5, 0.7]):.2f}"
+    assert rows["GraphCL, CPU seconds a run"] == ["30.0", ""]
+
+
+def test_dials_leave_warm_up_out(monkeypatch, records):
+    grid = Grid(GRID.rows, ("MUTAG",), GRID.seeds)
+    monkeypatch.setattr(module, "DIALS", {"GraphCL": 70.0})
+    rows = rows_of(dials(Cells(grid, records)))
+    assert rows["GraphCL"][0] == "70.00"
+    assert rows["GraphCL"][2:] == ["0.300", "0.600"]
+    assert rows["GraphCL + ProSampler"][0] == ""
+
+
+def test_costs(records):
+    rows = rows_of(costs({"one": [Cells(GRID, records)], "none": [Cells(GRID, [])]}))
+    assert rows == {"study": ["runs", "CPU minutes"], "one": ["12", "6"]}
+
+
+def test_every_run_of_a_grid_is_different():
+    for name, study in grids.STUDIES.items():
+        keys = [key_of(identity(config)) for grid in study for config in grid]
+        # The defaults stand in two tables.
+        assert len(keys) - len(set(keys)) == (5 if name == "collab" else 0), name
+
+
+def test_reported_seeds_are_never_tuning_seeds():
+    assert not set(grids.SEEDS) & set(grids.TUNING_SEEDS)
+
+
+def test_rows_that_are_compared_exist():
+    for grid, pairs in (
+        (grids.TABLE3, studies._PROSAMPLER + studies._KNN),
+        (grids.MVGRL, studies._MVGRL),
+        (grids.ABLATIONS, studies._ABLATIONS),
+        (grids.TRANSFER, studies._TRANSFER),
+    ):
+        for pair in pairs:
+            assert set(pair) <= set(grid.rows)
+    assert set(module.PUBLISHED) <= set(grids.TABLE3.rows) | set(grids.MVGRL.rows)
+    assert set(module.DIALS) <= set(grids.TABLE4.rows) | set(grids.TABLE5.rows)
