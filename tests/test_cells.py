@@ -129,7 +129,7 @@ def test_costs(records):
 def test_every_run_of_a_grid_is_different():
     for name, study in grids.STUDIES.items():
         keys = [key_of(identity(config)) for grid in study for config in grid]
-        # The defaults stand in two tables.
+        # The defaults stand in both tables.
         assert len(keys) - len(set(keys)) == (5 if name == "collab" else 0), name
 
 
@@ -142,6 +142,7 @@ def test_rows_that_are_compared_exist():
         (grids.TABLE3, studies._PROSAMPLER + studies._KNN),
         (grids.MVGRL, studies._MVGRL),
         (grids.ABLATIONS, studies._ABLATIONS),
+        (grids.BOUND, studies._BOUND),
         (grids.TRANSFER, studies._TRANSFER),
     ):
         for pair in pairs:

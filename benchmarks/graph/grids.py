@@ -74,7 +74,11 @@ UNTRAINED = UNIFORM | {"num_epochs": 0}
 
 # GraphCL under four objectives, and as published.
 TABLE3 = Grid(
-    {"untrained": UNTRAINED, "GraphCL, public code": UNIFORM | {"published": True}}
+    {
+        "untrained": UNTRAINED,
+        "untrained, norms recomputed": UNTRAINED | {"recompute_norms": True},
+        "GraphCL, public code": UNIFORM | {"published": True},
+    }
     | _by_sampler("GraphCL", {"objective": "infonce"})
     | _by_sampler("DCL", {"objective": "dcl"})
     | _by_sampler("HCL", {"objective": "hcl"})
@@ -140,6 +144,15 @@ ABLATIONS = Grid(
     ("IMDB-BINARY", "PROTEINS"),
 )
 
+# What could be gained at most by better negatives: those of another class alone, which
+# only labels can tell.
+_BOUND = {"use_labels": True}
+BOUND = Grid(
+    _by_sampler("GraphCL", {}, TWO)
+    | _by_sampler("GraphCL, true negatives alone", _BOUND, TWO),
+    seeds=range(5),
+)
+
 # Molecules that the paper does not look at.
 TRANSFER = Grid(
     {"untrained": UNTRAINED} | _by_sampler("GraphCL", {}),
@@ -202,6 +215,7 @@ STUDIES: dict[str, Sequence[Grid]] = {
     "mvgrl": [MVGRL, MVGRL_WIDE],
     "collab": [TABLE4, TABLE5],
     "ablations": [ABLATIONS],
+    "bound": [BOUND],
     "transfer": [TRANSFER],
     "explore": [EXPLORE, EXPLORE_DEGREES, EXPLORE_SLOW],
 }

@@ -23,6 +23,14 @@ _OBJECTIVES = ("GraphCL", "DCL", "HCL", "UnReMix")
 _PROSAMPLER = [(f"{name} + ProSampler", name) for name in _OBJECTIVES]
 _KNN = [(f"{name} + kNN", name) for name in _OBJECTIVES[:3]]
 _MVGRL = [("MVGRL + ProSampler", "MVGRL"), ("MVGRL + kNN", "MVGRL")]
+_BOUND = [
+    ("GraphCL, true negatives alone", "GraphCL"),
+    ("GraphCL, true negatives alone + ProSampler", "GraphCL + ProSampler"),
+    (
+        "GraphCL, true negatives alone + ProSampler",
+        "GraphCL, true negatives alone",
+    ),
+]
 _TRANSFER = [("GraphCL + ProSampler", "GraphCL"), ("GraphCL + kNN", "GraphCL")]
 _ABLATIONS = [
     ("ProSampler", "uniform"),
@@ -68,6 +76,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "table5": _of(grids.TABLE5, dials),
     "ablations": _of(grids.ABLATIONS, accuracies),
     "ablations/differences": _of(grids.ABLATIONS, differences, _ABLATIONS),
+    "bound": _of(grids.BOUND, accuracies),
+    "bound/differences": _of(grids.BOUND, differences, _BOUND),
     "transfer": _of(grids.TRANSFER, accuracies),
     "transfer/differences": _of(grids.TRANSFER, differences, _TRANSFER),
     "explore": _of(grids.EXPLORE, accuracies),
