@@ -76,7 +76,7 @@ def accuracies(
 
 
 def differences(cells: Cells, pairs: Pairs) -> str:
-    r"""Rows less their baselines, seed by seed, with a star where Wilcoxon's test says
+    r"""Rows less their baselines, seed by seed, with a star where the t-test says
     so after correction for all cells; below, the difference that was published.
     """
     found = {
