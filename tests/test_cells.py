@@ -2,18 +2,19 @@ from statistics import mean, stdev
 
 import pytest
 
-from benchmarks.graph import cells as module
 from benchmarks.graph import grids, studies
-from benchmarks.graph.cells import (
-    Cells,
+from benchmarks.graph import render as module
+from benchmarks.graph.cells import Cells
+from benchmarks.graph.grids import PROSAMPLER, UNIFORM, Grid
+from benchmarks.graph.render import (
     accuracies,
     against_published,
+    batches,
     costs,
     dials,
     differences,
     spreads,
 )
-from benchmarks.graph.grids import PROSAMPLER, UNIFORM, Grid
 from benchmarks.graph.sweep import identity, key_of
 
 GRID = Grid(
@@ -122,6 +123,27 @@ def test_dials_leave_warm_up_out(monkeypatch, records):
     assert rows["GraphCL + ProSampler"][0] == ""
 
 
+def test_batches(records):
+    for record in records:
+        record["epochs"] |= {
+            "similarity_floor": [None, 0.1, 0.1],
+            "sampler_seconds": [0.0, 1.0, 1.0],
+            "seconds": [1.0, 2.0, 3.0],
+        }
+    grid = Grid({"untrained": UNIFORM | {"num_epochs": 0}} | GRID.rows, ("MUTAG",))
+    untrained = [
+        {**record_of(grid.config("untrained", "MUTAG", seed), 70.0), "epochs": {}}
+        for seed in (0, 1)
+    ]
+    table = batches(Cells(grid, records + untrained), "GraphCL")
+    lines = [line.split("|")[1:-1] for line in table.split("\n\n")[0].splitlines()]
+    rows = {line[1].strip(): [cell.strip() for cell in line[2:]] for line in lines[2:]}
+    error = stdev(GAINS) / 6**0.5
+    assert rows["GraphCL"][1:] == ["", "0.300 / 0.100", "0.600 / 0.600", "2.0 / 6.0"]
+    assert rows["GraphCL + ProSampler"][1] == f"+1.40 ± {error:.2f}"
+    assert rows["untrained"] == ["70.00 ± 0.00", "-11.00 ± 1.00", "", "", ""]
+
+
 def test_costs(records):
     rows = rows_of(costs({"one": [Cells(GRID, records)], "none": [Cells(GRID, [])]}))
     assert rows == {"study": ["runs", "CPU minutes"], "one": ["12", "6"]}
@@ -142,6 +164,7 @@ def test_rows_that_are_compared_exist():
     for grid, pairs in (
         (grids.TABLE3, studies._PROSAMPLER + studies._KNN),
         (grids.MVGRL, studies._MVGRL),
+        (grids.OBJECTIVES, studies._OBJECTIVE_PAIRS),
         (grids.ABLATIONS, studies._ABLATIONS),
         (grids.BOUND, studies._BOUND),
         (grids.TRANSFER, studies._TRANSFER),

@@ -68,9 +68,9 @@ def test_environment_names_the_command(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/somewhere/bin/prosampler", "compare", "MUTAG"])
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
     assert environment()["command"] == "prosampler compare MUTAG"
-    spec = ModuleSpec("benchmarks.graph.objectives", None)
+    spec = ModuleSpec("benchmarks.graph.sweep", None)
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
-    expected = "python -m benchmarks.graph.objectives compare MUTAG"
+    expected = "python -m benchmarks.graph.sweep compare MUTAG"
     assert environment()["command"] == expected
 
 

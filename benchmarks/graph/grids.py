@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pyg_prosampler.config import SAMPLERS as ALL_SAMPLERS
 from pyg_prosampler.config import PretrainConfig
 
 # From quick to slow, so that a sweep that is cut off leaves whole columns.
@@ -83,6 +84,23 @@ TABLE3 = Grid(
     | _by_sampler("DCL", {"objective": "dcl"})
     | _by_sampler("HCL", {"objective": "hcl"})
     | _by_sampler("UnReMix", {"objective": "unremix"}, TWO)
+)
+
+# What each objective does on two quick sets, out of table 3.
+OBJECTIVES = Grid(
+    {
+        name: row
+        for name, row in TABLE3.rows.items()
+        if "kNN" not in name and "public" not in name
+    },
+    ("MUTAG", "IMDB-BINARY"),
+)
+
+# All ways of making batches.
+POLICIES = Grid(
+    {"untrained": UNTRAINED} | {name: {"sampler": name} for name in ALL_SAMPLERS},
+    ("MUTAG", "IMDB-BINARY", "PROTEINS"),
+    range(5),
 )
 
 _MVGRL = {"framework": "mvgrl", "hidden_channels": 128}
@@ -212,6 +230,7 @@ EXPLORE_SLOW = Grid(
 
 STUDIES: dict[str, Sequence[Grid]] = {
     "table3": [TABLE3],
+    "policies": [POLICIES],
     "mvgrl": [MVGRL, MVGRL_WIDE],
     "collab": [TABLE4, TABLE5],
     "ablations": [ABLATIONS],

@@ -5,23 +5,30 @@ from functools import cache
 from typing import Any
 
 from benchmarks.graph import grids
-from benchmarks.graph.cells import (
-    Cells,
+from benchmarks.graph.cells import Cells
+from benchmarks.graph.grids import Grid
+from benchmarks.graph.published import PUBLISHED
+from benchmarks.graph.render import (
     accuracies,
     against_published,
+    batches,
     costs,
     dials,
     differences,
     spreads,
 )
-from benchmarks.graph.grids import Grid
-from benchmarks.graph.published import PUBLISHED
 from benchmarks.graph.sweep import Record, read_all
 
 _OBJECTIVES = ("GraphCL", "DCL", "HCL", "UnReMix")
 # Every row against its own baseline.
 _PROSAMPLER = [(f"{name} + ProSampler", name) for name in _OBJECTIVES]
 _KNN = [(f"{name} + kNN", name) for name in _OBJECTIVES[:3]]
+_OBJECTIVE_PAIRS = [
+    ("DCL", "GraphCL"),
+    ("HCL", "GraphCL"),
+    ("UnReMix", "GraphCL"),
+    *_PROSAMPLER,
+]
 _MVGRL = [("MVGRL + ProSampler", "MVGRL"), ("MVGRL + kNN", "MVGRL")]
 _BOUND = [
     ("GraphCL, true negatives alone", "GraphCL"),
@@ -72,6 +79,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "mvgrl": _of(grids.MVGRL, accuracies, PUBLISHED),
     "mvgrl/differences": _of(grids.MVGRL, differences, _MVGRL),
     "mvgrl/wide": _of(grids.MVGRL_WIDE, accuracies),
+    "objectives": _of(grids.OBJECTIVES, accuracies),
+    "objectives/differences": _of(grids.OBJECTIVES, differences, _OBJECTIVE_PAIRS),
+    "policies": _of(grids.POLICIES, batches, "uniform"),
     "table4": _of(grids.TABLE4, dials),
     "table5": _of(grids.TABLE5, dials),
     "ablations": _of(grids.ABLATIONS, accuracies),

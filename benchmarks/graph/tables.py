@@ -13,7 +13,6 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from rich.console import Console
@@ -39,57 +38,6 @@ def comparison(records: list[Record]) -> str:
     Console(file=buffer, width=80).print(table)
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
     return "\n".join(["```", *lines, "```", "", *provenance(records)])
-
-
-def objectives(records: list[Record]) -> str:
-    r"""A row for each data set and objective, a column for each sampler."""
-    lines = [
-        "| data set | objective | untrained | uniform | ProSampler | difference |",
-        "|---|---|---|---|---|---|",
-    ]
-    for record in records:
-        rows = {row["sampler"]: row for row in record["rows"]}
-        config = record["config"]
-        cells = [
-            f"{100 * rows[name]['mean']:.2f} ± {100 * rows[name]['std_over_seeds']:.2f}"
-            for name in ("untrained", "uniform", "prosampler")
-        ]
-        cells.append(paired_difference(rows["uniform"], rows["prosampler"]))
-        lines.append(
-            f"| {config['dataset']} | {config['objective']} | "
-            + " | ".join(cells)
-            + " |"
-        )
-    return "\n".join([*lines, "", *provenance(records)])
-
-
-def policies(records: list[Record]) -> str:
-    r"""A row for each data set and policy."""
-    lines = [
-        "| data set | policy | accuracy | against uniform | similarity, batch / all | "
-        "false negatives / floor | sampler s / training s |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for record in records:
-        uniform = next(row for row in record["rows"] if row["sampler"] == "uniform")
-        for row in record["rows"]:
-            cells = [
-                record["config"]["dataset"],
-                row["sampler"],
-                f"{100 * row['mean']:.2f} ± {100 * row['std_over_seeds']:.2f}",
-                "" if row is uniform else paired_difference(uniform, row),
-            ]
-            if row["sampler"] == "untrained":
-                cells += ["", "", ""]
-            else:
-                cells += [
-                    f"{row['similarity']:.3f} / {row['similarity_floor']:.3f}",
-                    f"{row['false_negative_rate']:.3f} / "
-                    f"{record['false_negative_floor']:.3f}",
-                    f"{row['sampler_seconds']:.1f} / {row['seconds']:.1f}",
-                ]
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *provenance(records)])
 
 
 def diffusion(records: list[Record]) -> str:
@@ -172,18 +120,6 @@ def hardness_cost(records: list[Record]) -> str:
     return "\n".join([*lines, "", *provenance(records)])
 
 
-def paired_difference(first: Record, second: Record) -> str:
-    r"""The mean difference of two samplers over the seeds, and its standard
-    error.
-    """
-    differences = [
-        100 * (b - a)
-        for a, b in zip(first["accuracies"], second["accuracies"], strict=True)
-    ]
-    error = stdev(differences) / len(differences) ** 0.5
-    return f"{mean(differences):+.2f} ± {error:.2f}"
-
-
 def provenance(records: list[Record]) -> list[str]:
     r"""Where the numbers come from, in a line."""
     first = records[0]
@@ -224,8 +160,6 @@ TABLES: dict[str, Callable[[], str]] = {
         "diffusion": diffusion,
         "hardness_cost": hardness_cost,
         "late_epoch": late_epoch,
-        "objectives": objectives,
-        "policies": policies,
         **{f"speed/{part}": with_provenance(t) for part, t in speed.TABLES.items()},
     }.items()
 } | studies.TABLES
