@@ -135,6 +135,7 @@ def test_batches(records):
         {**record_of(grid.config("untrained", "MUTAG", seed), 70.0), "epochs": {}}
         for seed in (0, 1)
     ]
+    assert batches(Cells(grid, untrained), "GraphCL").count("\n") == 3  # No row.
     table = batches(Cells(grid, records + untrained), "GraphCL")
     lines = [line.split("|")[1:-1] for line in table.split("\n\n")[0].splitlines()]
     rows = {line[1].strip(): [cell.strip() for cell in line[2:]] for line in lines[2:]}

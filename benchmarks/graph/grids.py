@@ -184,6 +184,7 @@ _THREE = {"uniform": UNIFORM, "ProSampler": PROSAMPLER, "several starts": MULTI_
 _SHARED: dict[str, Row] = {
     "": {},
     ", norms recomputed": {"recompute_norms": True},
+    ", 5 epochs, norms recomputed": {"recompute_norms": True, "num_epochs": 5},
     ", twins masked": {"mask_twins": True},
     ", random4": {"augmentation": "random4"},
     ", T = 0.5": {"temperature": 0.5},
@@ -225,7 +226,7 @@ EXPLORE_DEGREES = Grid(
     _first,
 )
 EXPLORE_SLOW = Grid(
-    _exploring({key: _SHARED[key] for key in list(_SHARED)[:2]}, {}), SLOW, _first
+    _exploring({key: _SHARED[key] for key in list(_SHARED)[:3]}, {}), SLOW, _first
 )
 
 STUDIES: dict[str, Sequence[Grid]] = {

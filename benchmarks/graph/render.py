@@ -120,6 +120,8 @@ def batches(cells: Cells, baseline: str) -> str:
     """
     lines = []
     for dataset in cells.grid.datasets:
+        if not cells.records[baseline, dataset]:
+            continue
         floor = _mean_of(cells.records[baseline, dataset], "false_negative_rate")
         for name in cells.grid.rows:
             records = cells.records[name, dataset]
