@@ -6,6 +6,7 @@ from benchmarks.graph import grids, studies
 from benchmarks.graph import render as module
 from benchmarks.graph.cells import Cells
 from benchmarks.graph.grids import PROSAMPLER, UNIFORM, Grid
+from benchmarks.graph.pictures import draw_false_negatives
 from benchmarks.graph.render import (
     accuracies,
     against_published,
@@ -174,3 +175,15 @@ def test_rows_that_are_compared_exist():
             assert set(pair) <= set(grid.rows)
     assert set(module.PUBLISHED) <= set(grids.TABLE3.rows) | set(grids.MVGRL.rows)
     assert set(module.DIALS) <= set(grids.TABLE4.rows) | set(grids.TABLE5.rows)
+
+
+def test_false_negatives_are_drawn_for_what_has_been_run(records, tmp_path):
+    cells = Cells(Grid(grids.TABLE3.rows, ("MUTAG", "NCI1"), GRID.seeds), records)
+    paths = draw_false_negatives(cells, tmp_path / "picture")
+    assert [path.suffix for path in paths] == [".png", ".svg"]
+    text = paths[1].read_text()
+    assert "MUTAG" in text
+    assert "NCI1" not in text
+    assert "GraphCL + ProSampler" in text
+    assert "kNN" not in text
+    assert draw_false_negatives(Cells(grids.TABLE3, []), tmp_path / "none") == []
