@@ -14,6 +14,7 @@ from benchmarks.graph.render import (
     costs,
     dials,
     differences,
+    pooled,
     spreads,
 )
 from benchmarks.graph.sweep import identity, key_of
@@ -99,6 +100,26 @@ def test_differences_are_those_of_common_seeds(records):
     found = cells.difference("GraphCL + ProSampler", "GraphCL", "MUTAG")
     assert found.mean == pytest.approx(mean(GAINS[1:]))
     assert cells.difference("GraphCL + ProSampler", "GraphCL", "NCI1") is None
+
+
+def test_pooled(records):
+    records += [
+        {**record, "config": record["config"] | {"dataset": "NCI1", "batch_size": 128}}
+        for record in records[:4]
+    ]
+    table = pooled(Cells(GRID, records), [("GraphCL + ProSampler", "GraphCL")])
+    gaps = [*GAINS, *GAINS[:2]]
+    error = stdev(gaps) / 8**0.5
+    found = rows_of(table)["GraphCL + ProSampler"]
+    assert found == ["GraphCL", f"{mean(gaps):+.2f} ± {error:.2f}", "8"]
+
+
+def test_changes_are_compared_with_the_same_change_of_uniform_batches():
+    pairs = dict(studies._against_uniform(grids.EXPLORE))
+    assert pairs["ProSampler"] == "uniform"
+    assert pairs["several starts, HCL"] == "uniform, HCL"
+    assert pairs["ProSampler, K = 20"] == "uniform"
+    assert "uniform, HCL" not in pairs
 
 
 def test_against_published(records):

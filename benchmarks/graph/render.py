@@ -72,6 +72,23 @@ def differences(cells: Cells, pairs: Pairs) -> str:
     return markdown(["", *cells.grid.datasets], lines)
 
 
+def pooled(cells: Cells, pairs: Pairs) -> str:
+    r"""Rows less their baselines over all data sets and seeds: the mean and its
+    standard error, which treats all runs alike.
+    """
+    lines = []
+    for name, baseline in pairs:
+        gaps = []
+        for dataset in cells.grid.datasets:
+            ours, theirs = (cells.scores(row, dataset) for row in (name, baseline))
+            gaps += [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs)]
+        if len(gaps) > 1:
+            error = stdev(gaps) / len(gaps) ** 0.5
+            difference = f"{mean(gaps):+.2f} ± {error:.2f}"
+            lines.append([name, baseline, difference, str(len(gaps))])
+    return markdown(["", "against", "difference", "pairs of runs"], lines)
+
+
 def against_published(cells: Cells) -> str:
     r"""Our means less the published ones, in brackets in standard errors."""
     lines = []

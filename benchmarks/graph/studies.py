@@ -15,6 +15,7 @@ from benchmarks.graph.render import (
     costs,
     dials,
     differences,
+    pooled,
     spreads,
 )
 from benchmarks.graph.sweep import Record, read_all
@@ -50,6 +51,17 @@ _ABLATIONS = [
     ("batches of 32", "uniform, batches of 32"),
     ("batches of 256", "uniform, batches of 256"),
 ]
+
+
+def _against_uniform(grid: Grid) -> list[tuple[str, str]]:
+    r"""Every row against uniform batches with the same change, if there are any."""
+    pairs = []
+    for name in grid.rows:
+        sampler, comma, change = name.partition(", ")
+        baseline = f"uniform{comma}{change}"
+        if sampler != "uniform":
+            pairs.append((name, baseline if baseline in grid.rows else "uniform"))
+    return pairs
 
 
 def cells_of(grid: Grid) -> Cells:
@@ -91,7 +103,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "transfer": _of(grids.TRANSFER, accuracies),
     "transfer/differences": _of(grids.TRANSFER, differences, _TRANSFER),
     "explore": _of(grids.EXPLORE, accuracies),
+    "explore/differences": _of(grids.EXPLORE, pooled, _against_uniform(grids.EXPLORE)),
     "explore/degrees": _of(grids.EXPLORE_DEGREES, accuracies),
     "explore/slow": _of(grids.EXPLORE_SLOW, accuracies),
+    "explore/slow-differences": _of(
+        grids.EXPLORE_SLOW, pooled, _against_uniform(grids.EXPLORE_SLOW)
+    ),
     "costs": _costs,
 }
