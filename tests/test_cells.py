@@ -190,7 +190,7 @@ def test_rows_that_are_compared_exist():
         (grids.OBJECTIVES, studies._OBJECTIVE_PAIRS),
         (grids.ABLATIONS, studies._ABLATIONS),
         (grids.BOUND, studies._BOUND),
-        (grids.TRANSFER, studies._TRANSFER),
+        (grids.TRANSFER, studies._GRAPHCL),
     ):
         for pair in pairs:
             assert set(pair) <= set(grid.rows)

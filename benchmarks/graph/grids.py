@@ -86,6 +86,20 @@ TABLE3 = Grid(
     | _by_sampler("UnReMix", {"objective": "unremix"}, TWO)
 )
 
+# What is most worth knowing, out of table 3.
+SUMMARY = Grid(
+    {
+        name: TABLE3.rows[name]
+        for name in (
+            "untrained",
+            "untrained, norms recomputed",
+            "GraphCL",
+            "GraphCL + kNN",
+            "GraphCL + ProSampler",
+        )
+    }
+)
+
 # What each objective does on two quick sets, out of table 3.
 OBJECTIVES = Grid(
     {
@@ -103,7 +117,7 @@ POLICIES = Grid(
     range(5),
 )
 
-_MVGRL = {"framework": "mvgrl", "hidden_channels": 128}
+_MVGRL = {"framework": "mvgrl", "hidden_channels": 64}
 MVGRL = Grid(
     {"MVGRL, untrained": _MVGRL | UNTRAINED} | _by_sampler("MVGRL", _MVGRL),
     ("MUTAG", "IMDB-BINARY", "IMDB-MULTI", "REDDIT-BINARY"),

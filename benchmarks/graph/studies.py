@@ -39,7 +39,7 @@ _BOUND = [
         "GraphCL, true negatives alone",
     ),
 ]
-_TRANSFER = [("GraphCL + ProSampler", "GraphCL"), ("GraphCL + kNN", "GraphCL")]
+_GRAPHCL = [("GraphCL + ProSampler", "GraphCL"), ("GraphCL + kNN", "GraphCL")]
 _ABLATIONS = [
     ("ProSampler", "uniform"),
     *(
@@ -91,6 +91,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "mvgrl": _of(grids.MVGRL, accuracies, PUBLISHED),
     "mvgrl/differences": _of(grids.MVGRL, differences, _MVGRL),
     "mvgrl/wide": _of(grids.MVGRL_WIDE, accuracies),
+    "summary": _of(grids.SUMMARY, accuracies),
+    "summary/differences": _of(grids.SUMMARY, differences, _GRAPHCL),
     "objectives": _of(grids.OBJECTIVES, accuracies),
     "objectives/differences": _of(grids.OBJECTIVES, differences, _OBJECTIVE_PAIRS),
     "policies": _of(grids.POLICIES, batches, "uniform"),
@@ -101,7 +103,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "bound": _of(grids.BOUND, accuracies),
     "bound/differences": _of(grids.BOUND, differences, _BOUND),
     "transfer": _of(grids.TRANSFER, accuracies),
-    "transfer/differences": _of(grids.TRANSFER, differences, _TRANSFER),
+    "transfer/differences": _of(grids.TRANSFER, differences, _GRAPHCL),
     "explore": _of(grids.EXPLORE, accuracies),
     "explore/differences": _of(grids.EXPLORE, pooled, _against_uniform(grids.EXPLORE)),
     "explore/degrees": _of(grids.EXPLORE_DEGREES, accuracies),
