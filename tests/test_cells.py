@@ -186,6 +186,7 @@ def test_reported_seeds_are_never_tuning_seeds():
 def test_rows_that_are_compared_exist():
     for grid, pairs in (
         (grids.TABLE3, studies._PROSAMPLER + studies._KNN),
+        (grids.NORMS, studies._NORMS),
         (grids.MVGRL, studies._MVGRL),
         (grids.OBJECTIVES, studies._OBJECTIVE_PAIRS),
         (grids.ABLATIONS, studies._ABLATIONS),

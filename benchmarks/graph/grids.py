@@ -86,6 +86,13 @@ TABLE3 = Grid(
     | _by_sampler("UnReMix", {"objective": "unremix"}, TWO)
 )
 
+# The same, where batch norms do not depend on what batches are made of.
+_RECOMPUTED = {"recompute_norms": True}
+NORMS = Grid(
+    {"untrained, norms recomputed": UNTRAINED | _RECOMPUTED}
+    | _by_sampler("GraphCL, norms recomputed", _RECOMPUTED)
+)
+
 # What is most worth knowing, out of table 3.
 SUMMARY = Grid(
     {
@@ -245,6 +252,7 @@ EXPLORE_SLOW = Grid(
 
 STUDIES: dict[str, Sequence[Grid]] = {
     "table3": [TABLE3],
+    "norms": [NORMS],
     "policies": [POLICIES],
     "mvgrl": [MVGRL, MVGRL_WIDE],
     "collab": [TABLE4, TABLE5],

@@ -24,6 +24,10 @@ _OBJECTIVES = ("GraphCL", "DCL", "HCL", "UnReMix")
 # Every row against its own baseline.
 _PROSAMPLER = [(f"{name} + ProSampler", name) for name in _OBJECTIVES]
 _KNN = [(f"{name} + kNN", name) for name in _OBJECTIVES[:3]]
+_NORMS = [
+    (f"GraphCL, norms recomputed + {name}", "GraphCL, norms recomputed")
+    for name in ("ProSampler", "kNN")
+]
 _OBJECTIVE_PAIRS = [
     ("DCL", "GraphCL"),
     ("HCL", "GraphCL"),
@@ -91,6 +95,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "mvgrl": _of(grids.MVGRL, accuracies, PUBLISHED),
     "mvgrl/differences": _of(grids.MVGRL, differences, _MVGRL),
     "mvgrl/wide": _of(grids.MVGRL_WIDE, accuracies),
+    "norms": _of(grids.NORMS, accuracies),
+    "norms/differences": _of(grids.NORMS, differences, _NORMS),
     "summary": _of(grids.SUMMARY, accuracies),
     "summary/differences": _of(grids.SUMMARY, differences, _GRAPHCL),
     "objectives": _of(grids.OBJECTIVES, accuracies),
