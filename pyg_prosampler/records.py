@@ -172,10 +172,19 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    r"""The commit of the source, if it is a checkout, with a mark if changed."""
+    r"""The commit of the source, if it is a checkout, with a mark if a program has been
+    changed. New records and the pages that show them change none.
+    """
+    commit = _git("describe", "--always", "--abbrev=12")
+    if commit and _git("status", "--porcelain", "-uno", "--", ":(top)*.py"):
+        commit += "-dirty"
+    return commit
+
+
+def _git(*arguments: str) -> str | None:
     try:
         result = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            ["git", *arguments],
             cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):

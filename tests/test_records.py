@@ -1,11 +1,14 @@
 import json
+import re
+import shutil
+import subprocess
 import sys
 from importlib.machinery import ModuleSpec
 
 import pytest
 import torch
 
-from pyg_prosampler import GINEncoder
+from pyg_prosampler import GINEncoder, records
 from pyg_prosampler.records import RunFolder, environment, weights_digest
 
 
@@ -83,3 +86,26 @@ def test_digest_tells_weights_apart():
     with torch.no_grad():
         second.convs[1].nn[0].weight[0, 0] += 1e-6
     assert weights_digest(first) != weights_digest(second)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git")
+def test_commit_is_marked_when_a_program_has_been_changed(tmp_path, monkeypatch):
+    def git(*arguments):
+        name = ["-c", "user.name=n", "-c", "user.email=e"]
+        subprocess.run(["git", *name, *arguments], cwd=tmp_path, check=True)
+
+    package = tmp_path / "package"
+    package.mkdir()
+    for path in (package / "module.py", tmp_path / "records.jsonl"):
+        path.write_text("1\n")
+    git("init", "-q")
+    monkeypatch.setattr(records, "__file__", str(package / "records.py"))
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    commit = environment()["commit"]
+    assert re.fullmatch("[0-9a-f]{12}", commit)
+    (tmp_path / "records.jsonl").write_text("2\n")
+    (package / "new.py").write_text("")
+    assert environment()["commit"] == commit
+    (package / "module.py").write_text("2\n")
+    assert environment()["commit"] == f"{commit}-dirty"

@@ -62,6 +62,6 @@ def draw_false_negatives(cells: Cells, path: Path) -> list[Path]:
     figure.supylabel("pairs of a batch of the same class", fontsize=10)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside lower center", frameon=False, ncols=len(labels)
+        handles, labels, loc="outside upper center", frameon=False, ncols=len(labels)
     )
     return save(figure, path)
