@@ -42,8 +42,8 @@ def twin_classes(dataset: GraphDataset, num_iterations: int = 3) -> Tensor:
         raise ValueError(
             f"`num_iterations` should not be negative (got {num_iterations})"
         )
-    # Each remembers the colors that it has given, so that these agree among batches.
-    rounds = [WLConv() for _ in range(num_iterations)]
+    # It remembers the colors that it has given, so that these agree among batches.
+    refine = WLConv()
     features: dict[tuple[float, ...], int] = {}
     graphs: dict[tuple[int, ...], int] = {}
     classes = []
@@ -56,7 +56,7 @@ def twin_classes(dataset: GraphDataset, num_iterations: int = 3) -> Tensor:
             )
             keys = [features.setdefault(tuple(r), len(features)) for r in rows.tolist()]
             colors = torch.tensor(keys)[index]
-        for refine in rounds:
+        for _ in range(num_iterations):
             colors = refine(colors, batch.edge_index)
         sizes = batch.ptr.diff().tolist()
         for part in colors.split(sizes):

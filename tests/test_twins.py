@@ -66,6 +66,9 @@ def test_classes_agree_among_batches():
     edge = torch.tensor([[0, 1], [1, 0]])
     graphs = [Data(edge_index=edge, num_nodes=2 + i % 2) for i in range(300)]
     assert twin_classes(graphs).tolist() == [0, 1] * 150
+    for i, graph in enumerate(graphs):  # The last batch has a feature of its own.
+        graph.x = torch.full((graph.num_nodes, 1), float(i > 255))
+    assert twin_classes(graphs).tolist() == [0, 1] * 128 + [2, 3] * 22
 
 
 def test_bad_input():
