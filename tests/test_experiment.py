@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+from pyg_prosampler import encode_dataset, experiment, twin_classes
 from pyg_prosampler.build import build_framework, build_loader, load_for
 from pyg_prosampler.config import PretrainConfig
 from pyg_prosampler.experiment import embed_dataset, restore, run
@@ -87,3 +88,50 @@ def test_imdb_binary_end_to_end(shared_data, tmp_path, sampler):
             assert epoch["similarity"] == pytest.approx(
                 epoch["similarity_floor"], abs=0.02
             )
+
+
+def test_norms_are_recomputed_wherever_the_data_set_is_encoded(config, tmp_path):
+    config = replace(config, recompute_norms=True)
+    dataset = load_for(config)
+    run(config, dataset, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    _, framework, dataset = restore(folder.load("checkpoint.pt"))
+    options = {"batch_size": config.batch_size}
+    expected = encode_dataset(framework.embed, dataset, recompute_norms=True, **options)
+    assert torch.equal(folder.load("embeddings.pt")["embeddings"], expected)
+    recorded = encode_dataset(framework.embed, dataset, **options)
+    assert not torch.allclose(recorded, expected, atol=1e-2)
+    drawn_by = build_loader(config, dataset, framework.embed).batch_sampler.embeddings()
+    assert torch.equal(drawn_by, expected)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [("encoder", "embed"), ("head", "project")]
+)
+def test_source_of_embeddings(config, tmp_path, monkeypatch, source, name):
+    encoders = []
+
+    def build(config, dataset, encoder):
+        encoders.append(encoder)
+        return build_loader(config, dataset, encoder)
+
+    monkeypatch.setattr(experiment, "build_loader", build)
+    config = replace(config, embedding_source=source)
+    run(config, load_for(config), tmp_path / "run", evaluate_untrained=False)
+    (encoder,) = encoders
+    assert encoder.__name__ == {"encoder": "embed", "head": "project"}[source]
+
+
+def test_twins_are_masked_as_asked_for(config, tmp_path, monkeypatch):
+    seen = []
+
+    def train(*args, twins, **kwargs):
+        seen.append(twins)
+        return iter(())
+
+    monkeypatch.setattr(experiment, "pretrain", train)
+    for mask_twins in (False, True):
+        config = replace(config, mask_twins=mask_twins)
+        run(config, load_for(config), tmp_path / "run", evaluate_untrained=False)
+    assert seen[0] is None
+    assert torch.equal(seen[1], twin_classes(load_for(config), config.num_layers))

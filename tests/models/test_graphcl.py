@@ -29,6 +29,8 @@ def test_contrasts_projections_of_both_views(graphs):
     assert torch.allclose(embeddings, h1)
     assert not embeddings.requires_grad
     assert torch.equal(model.embed(batch), encoder(batch))
+    shifted = Shift(1.0)(batch)
+    assert torch.allclose(model.project(shifted), z1)
 
 
 def test_default_views_differ_and_leave_the_batch(graphs):
