@@ -11,6 +11,7 @@ from benchmarks.graph.render import (
     accuracies,
     against_published,
     batches,
+    choice,
     costs,
     dials,
     differences,
@@ -72,6 +73,13 @@ def test_accuracies(records):
     assert "12 runs, 6 CPU minutes, seeds 0 to 5; commit abc, torch 2" in table
     assert "published" not in accuracies(Cells(GRID, records))
     assert accuracies(Cells(GRID, [])) == "*No record yet.*"
+
+
+def test_choice_is_among_rows_that_all_data_sets_have(records):
+    config = GRID.config("GraphCL", "NCI1", 0)
+    rows = rows_of(choice(Cells(GRID, [*records, record_of(config, 60.0)])))
+    del rows[""]
+    assert rows == {"GraphCL": [f"{(mean(UNIFORM_SCORES) + 60.0) / 2:.2f}"]}
 
 
 def test_differences(records):

@@ -251,6 +251,8 @@ EXPLORE_SLOW = Grid(
     _exploring({key: _SHARED[key] for key in list(_SHARED)[:3]}, {}), SLOW, _first
 )
 
+CHOICE = Grid(EXPLORE_SLOW.rows, DATASETS, _first)
+
 STUDIES: dict[str, Sequence[Grid]] = {
     "table3": [TABLE3],
     "norms": [NORMS],

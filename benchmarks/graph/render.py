@@ -34,6 +34,17 @@ def accuracies(
     return _with_source(cells, markdown(["", *cells.grid.datasets], lines))
 
 
+def choice(cells: Cells) -> str:
+    r"""The mean over all data sets of every row that has been run on all of them."""
+    lines = []
+    for name in cells.grid.rows:
+        scores = [cells.scores(name, dataset) for dataset in cells.grid.datasets]
+        if all(scores):
+            overall = mean(mean(one.values()) for one in scores)
+            lines.append([name, f"{overall:.2f}"])
+    return markdown(["", "mean over data sets"], lines)
+
+
 def differences(cells: Cells, pairs: Pairs) -> str:
     r"""Rows less their baselines, seed by seed, with a star where the t-test says
     so after correction for all cells; below, the difference that was published.

@@ -12,6 +12,7 @@ from benchmarks.graph.render import (
     accuracies,
     against_published,
     batches,
+    choice,
     costs,
     dials,
     differences,
@@ -117,5 +118,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "explore/slow-differences": _of(
         grids.EXPLORE_SLOW, pooled, _against_uniform(grids.EXPLORE_SLOW)
     ),
+    "explore/choice": _of(grids.CHOICE, choice),
     "costs": _costs,
 }
