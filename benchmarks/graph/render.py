@@ -212,14 +212,12 @@ def spreads(cells: Cells, names: Sequence[str]) -> str:
     return markdown(["", *cells.grid.datasets], lines)
 
 
-def costs(grids: dict[str, Sequence[Cells]]) -> str:
-    r"""How many runs a study has, and how long they took on one core each."""
+def costs(studies: Mapping[str, Sequence[Record]]) -> str:
+    r"""How many runs each study has made, and how long they took on one core each."""
     lines = []
-    for name, cells in grids.items():
-        records = [record for one in cells for record in one.all()]
-        if records:
-            minutes = sum(record["seconds"] for record in records) / 60
-            lines.append([name, str(len(records)), f"{minutes:.0f}"])
+    for name, records in studies.items():
+        minutes = sum(record["seconds"] for record in records) / 60
+        lines.append([name, str(len(records)), f"{minutes:.0f}"])
     return markdown(["study", "runs", "CPU minutes"], lines)
 
 

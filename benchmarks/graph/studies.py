@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.graph import grids
 from benchmarks.graph.cells import Cells
-from benchmarks.graph.grids import Grid
+from benchmarks.graph.grids import STUDIES, Grid
 from benchmarks.graph.published import PUBLISHED
 from benchmarks.graph.render import (
     accuracies,
@@ -19,7 +19,7 @@ from benchmarks.graph.render import (
     pooled,
     spreads,
 )
-from benchmarks.graph.sweep import Record, read_all
+from benchmarks.graph.sweep import RESULTS, Record, read_all, read_records
 
 _OBJECTIVES = ("GraphCL", "DCL", "HCL", "UnReMix")
 # Every row against its own baseline.
@@ -84,8 +84,7 @@ def _of(grid: Grid, table: Callable[..., str], *args: Any) -> Callable[[], str]:
 
 
 def _costs() -> str:
-    studies = grids.STUDIES.items()
-    return costs({name: [cells_of(one) for one in study] for name, study in studies})
+    return costs({name: read_records(RESULTS / f"{name}.jsonl") for name in STUDIES})
 
 
 TABLES: dict[str, Callable[[], str]] = {
