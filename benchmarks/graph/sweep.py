@@ -55,7 +55,12 @@ def main(
         list[str] | None,
         typer.Option(help="Only runs with FIELD=VALUE[,VALUE...]; may be repeated."),
     ] = None,
-    results: Annotated[Path, typer.Option(help="Folder of the records.")] = RESULTS,
+    results: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the records.", show_default="benchmarks/graph/results"
+        ),
+    ] = RESULTS,
     dry_run: Annotated[bool, typer.Option(help="Only say what is to be done.")] = False,
 ) -> None:
     """Run what has no record yet."""
