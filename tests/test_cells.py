@@ -70,6 +70,8 @@ def test_accuracies(records):
     spread = stdev(UNIFORM_SCORES)
     assert rows["GraphCL"] == [f"{mean(UNIFORM_SCORES):.2f} ± {spread:.2f}", ""]
     assert "*86.80 ± 1.34*" in table
+    few = rows_of(accuracies(Cells(GRID, records[:6])))
+    assert few["GraphCL"][0] == "81.00 ± 1.00 (3)"
     assert "12 runs, 6 CPU minutes, seeds 0 to 5; commit abc, torch 2" in table
     assert "published" not in accuracies(Cells(GRID, records))
     assert accuracies(Cells(GRID, [])) == "*No record yet.*"

@@ -15,11 +15,17 @@ Pairs = Sequence[tuple[str, str]]
 def accuracies(
     cells: Cells, published: Mapping[str, Mapping[str, tuple[float, float]]] = {}
 ) -> str:
-    r"""Mean and standard deviation over the seeds, and below it what was published."""
+    r"""Mean and standard deviation over the seeds, and below it what was published. If
+    seeds are missing, a cell says in brackets how many it has.
+    """
     lines = []
     for name in cells.grid.rows:
-        values = [list(cells.scores(name, d).values()) for d in cells.grid.datasets]
-        lines.append([name, *map(_mean_and_spread, values)])
+        line = [name]
+        for dataset in cells.grid.datasets:
+            values = list(cells.scores(name, dataset).values())
+            missing = 0 < len(values) < len(cells.grid.seeds)
+            line.append(_mean_and_spread(values) + f" ({len(values)})" * missing)
+        lines.append(line)
         theirs = published.get(name, {})
         if theirs:
             lines.append(
