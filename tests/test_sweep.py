@@ -134,7 +134,10 @@ def test_killed_sweep_loses_no_run_and_leaves_no_process(config, tmp_path):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    _wait_until(lambda: path.exists() and len(read_records(path)) > 1)
+    _wait_until(
+        lambda: process.poll() is not None or len(read_records(path)) > 1, seconds=300
+    )
+    assert process.poll() is None
     process.kill()
     process.wait()
     group = process.pid
