@@ -94,6 +94,13 @@ def test_differences(records):
     assert published[1] == ["*+0.98*", "*+1.06*"]
 
 
+def test_a_row_against_several_baselines(records):
+    pairs = [("GraphCL + ProSampler", "GraphCL"), ("GraphCL + ProSampler",) * 2]
+    rows = list(rows_of(differences(Cells(GRID, records), pairs)).items())
+    assert rows[1][1][0].startswith("+1.40")
+    assert rows[-1][1][0].startswith("+0.00")
+
+
 def test_stars_are_corrected_for_the_number_of_cells(records):
     records += [
         {**record, "config": record["config"] | {"dataset": "NCI1", "batch_size": 128}}

@@ -56,7 +56,7 @@ def differences(cells: Cells, pairs: Pairs) -> str:
     so after correction for all cells; below, the difference that was published.
     """
     found = {
-        (name, dataset): difference
+        (name, baseline, dataset): difference
         for name, baseline in pairs
         for dataset in cells.grid.datasets
         if (difference := cells.difference(name, baseline, dataset)) is not None
@@ -69,8 +69,8 @@ def differences(cells: Cells, pairs: Pairs) -> str:
         lines.append(
             [f"{name} against {baseline}"]
             + [
-                _interval(found[name, dataset], corrected[name, dataset])
-                if (name, dataset) in found
+                _interval(found[key], corrected[key])
+                if (key := (name, baseline, dataset)) in found
                 else ""
                 for dataset in cells.grid.datasets
             ]
