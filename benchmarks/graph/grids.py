@@ -251,7 +251,9 @@ EXPLORE_SLOW = Grid(
     _exploring({key: _SHARED[key] for key in list(_SHARED)[:3]}, {}), SLOW, _first
 )
 
+# What has been run on all data sets, and what the rule of the protocol chooses of it.
 CHOICE = Grid(EXPLORE_SLOW.rows, DATASETS, _first)
+CHOSEN = Grid({name: _THREE[name] for name in ("uniform", "several starts")})
 
 STUDIES: dict[str, Sequence[Grid]] = {
     "table3": [TABLE3],
@@ -263,4 +265,5 @@ STUDIES: dict[str, Sequence[Grid]] = {
     "bound": [BOUND],
     "transfer": [TRANSFER],
     "explore": [EXPLORE, EXPLORE_DEGREES, EXPLORE_SLOW],
+    "chosen": [CHOSEN],
 }

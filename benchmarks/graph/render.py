@@ -5,6 +5,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.graph.cells import Cells
+from benchmarks.graph.grids import Grid
 from benchmarks.graph.published import DIALS, PUBLISHED
 from benchmarks.graph.statistics import Difference, holm
 from benchmarks.graph.sweep import Record
@@ -27,16 +28,9 @@ def accuracies(
             line.append(_mean_and_spread(values) + f" ({len(values)})" * missing)
         lines.append(line)
         theirs = published.get(name, {})
-        if theirs:
-            lines.append(
-                ["*published*"]
-                + [
-                    "*{:.2f} ± {:.2f}*".format(*theirs[dataset])
-                    if dataset in theirs
-                    else ""
-                    for dataset in cells.grid.datasets
-                ]
-            )
+        lines += _published(
+            cells.grid, {key: "{:.2f} ± {:.2f}".format(*theirs[key]) for key in theirs}
+        )
     return _with_source(cells, markdown(["", *cells.grid.datasets], lines))
 
 
@@ -76,16 +70,8 @@ def differences(cells: Cells, pairs: Pairs) -> str:
             ]
         )
         ours, theirs = PUBLISHED.get(name, {}), PUBLISHED.get(baseline, {})
-        if ours and theirs:
-            lines.append(
-                ["*published*"]
-                + [
-                    f"*{ours[dataset][0] - theirs[dataset][0]:+.2f}*"
-                    if dataset in ours
-                    else ""
-                    for dataset in cells.grid.datasets
-                ]
-            )
+        gaps = {key: ours[key][0] - theirs[key][0] for key in ours if key in theirs}
+        lines += _published(cells.grid, {key: f"{gaps[key]:+.2f}" for key in gaps})
     return markdown(["", *cells.grid.datasets], lines)
 
 
@@ -231,6 +217,12 @@ def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     r"""A table."""
     rows = [list(head), ["---"] * len(head), *map(list, lines)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _published(grid: Grid, values: Mapping[str, str]) -> list[list[str]]:
+    r"""A line for what was published of a grid's data sets, if anything."""
+    line = [f"*{values[key]}*" if key in values else "" for key in grid.datasets]
+    return [["*published*", *line]] if any(line) else []
 
 
 def _with_source(cells: Cells, table: str) -> str:

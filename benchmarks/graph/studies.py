@@ -118,5 +118,9 @@ TABLES: dict[str, Callable[[], str]] = {
         grids.EXPLORE_SLOW, pooled, _against_uniform(grids.EXPLORE_SLOW)
     ),
     "explore/choice": _of(grids.CHOICE, choice),
+    "chosen": _of(grids.CHOSEN, accuracies),
+    "chosen/differences": _of(
+        grids.CHOSEN, differences, [("several starts", "uniform")]
+    ),
     "costs": _costs,
 }
