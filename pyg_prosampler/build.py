@@ -10,6 +10,7 @@ from torch_geometric.data import InMemoryDataset
 
 from pyg_prosampler.config import PretrainConfig, parse_restart_prob
 from pyg_prosampler.datasets import load_dataset, max_degree
+from pyg_prosampler.dials import default_dials
 from pyg_prosampler.diffusion import diffuse
 from pyg_prosampler.evaluation import check_evaluation
 from pyg_prosampler.loader import ProSamplerLoader
@@ -31,7 +32,6 @@ from pyg_prosampler.policies import (
     RandomWalkPolicy,
     UniformPolicy,
 )
-from pyg_prosampler.sampler import default_dials
 from pyg_prosampler.transforms import Identity, random2, random3, random4
 
 _AUGMENTATIONS = {"random2": random2, "random3": random3, "random4": random4}

@@ -12,14 +12,8 @@ from torch import Tensor
 from torch.utils.data import Subset, get_worker_info
 from torch_geometric.data import Batch, Data
 
-from pyg_prosampler.storage import (
-    Attribute,
-    Layout,
-    Pieces,
-    Storage,
-    cumsum,
-    hands_out_what_it_stores,
-)
+from pyg_prosampler.layout import Attribute, Layout, Pieces, cumsum
+from pyg_prosampler.storage import Storage, hands_out_what_it_stores
 
 # Gathering the columns of a few rows, such as those of `edge_index`, is three times as
 # fast row by row.

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
+from pyg_prosampler.dials import check_candidates
 from pyg_prosampler.ogb import is_ogb
-from pyg_prosampler.proximity import check_candidates
 from pyg_prosampler.schedule import LinearDecay, Schedule
 
 EMBEDDING_SOURCES = ("encoder", "head", "bank")

@@ -10,8 +10,8 @@ from torch_geometric.data import Batch
 from torch_geometric.data.data import BaseData
 
 from pyg_prosampler.collate import StorageCollater
+from pyg_prosampler.layout import Layout
 from pyg_prosampler.modes import evaluating, module_of, recomputed_norms
-from pyg_prosampler.storage import Layout
 
 Encoder = Callable[[Batch], Tensor]
 Indices = range | tuple[int, ...]

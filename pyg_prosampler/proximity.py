@@ -16,8 +16,8 @@ from pyg_prosampler.candidates import (
     nearest,
     numpy_generator,
 )
+from pyg_prosampler.dials import check_candidates, check_dials
 
-CANDIDATES = ("auto", "independent", "shared")
 # "auto" lets rows share candidates from so many nodes on.
 _SHARED_FROM = 50_000
 # The most rows that share their candidates; and no more than an eighth of these, since
@@ -229,41 +229,6 @@ def check_embeddings(embeddings: Tensor) -> None:
             f"{embeddings.size(0)} graphs (indices {shown}"
             f"{', ...' if bad.numel() > 10 else ''}); lower the learning rate or "
             f"look at the features of these graphs"
-        )
-
-
-def check_dials(
-    num_nodes: int, num_candidates: int, num_neighbors: int
-) -> tuple[int, int]:
-    r"""Checks the number of candidates and neighbours and clips them to the
-    :math:`N - 1` other instances, with a warning for the former.
-    """
-    if num_candidates < 1:
-        raise ValueError(
-            f"`num_candidates` should be at least 1 (got {num_candidates})"
-        )
-    if not 1 <= num_neighbors <= num_candidates:
-        raise ValueError(
-            f"`num_neighbors` should be between 1 and `num_candidates` = "
-            f"{num_candidates}, since neighbours are chosen among the candidates "
-            f"(got {num_neighbors})"
-        )
-    if num_candidates > num_nodes - 1:
-        warnings.warn(
-            f"`num_candidates` is clipped from {num_candidates} to the "
-            f"{num_nodes - 1} other instances there are: the proximity graph is "
-            f"the exact nearest-neighbour graph",
-            UserWarning,
-            stacklevel=3,
-        )
-    return min(num_candidates, num_nodes - 1), min(num_neighbors, num_nodes - 1)
-
-
-def check_candidates(candidates: str) -> None:
-    r"""Raises an error unless it is a known way to draw candidates."""
-    if candidates not in CANDIDATES:
-        raise ValueError(
-            f"`candidates` should be one of {CANDIDATES} (got '{candidates}')"
         )
 
 

@@ -2,21 +2,22 @@ r"""The batch sampler: epochs of index batches from any batch policy."""
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from torch import Generator, Tensor
 from torch.utils.data import Sampler
 
 from pyg_prosampler.dealing import Dealer
+from pyg_prosampler.dials import default_dials
 from pyg_prosampler.policies import (
     BatchFunction,
     BatchPolicy,
-    FunctionPolicy,
     RandomWalkPolicy,
     UniformPolicy,
 )
-from pyg_prosampler.proximity import check_dials, check_embeddings
+from pyg_prosampler.policies.function import as_policy
+from pyg_prosampler.proximity import check_embeddings
 from pyg_prosampler.schedule import LinearDecay, Schedule
 
 COVERAGES = ("partition", "independent", "unseen_start")
@@ -263,20 +264,6 @@ class ProSampler(Sampler[list[int]]):
         return embeddings
 
 
-def as_policy(policy: BatchPolicy | BatchFunction) -> BatchPolicy:
-    r"""Returns a policy as it is, and a plain function as one."""
-    is_class = isinstance(policy, type)
-    methods = [getattr(policy, name, None) for name in ("prepare", "batches")]
-    if not is_class and all(map(callable, methods)):
-        return cast(BatchPolicy, policy)
-    if is_class or not callable(policy):
-        raise ValueError(
-            f"`policy` should be a batch policy, such as UniformPolicy(), or a "
-            f"function that returns batches (got {policy!r})"
-        )
-    return FunctionPolicy(policy)
-
-
 def _check_sizes(num_instances: int, batch_size: int, drop_last: bool) -> None:
     if num_instances < 2:
         raise ValueError(
@@ -294,22 +281,6 @@ def _check_sizes(num_instances: int, batch_size: int, drop_last: bool) -> None:
             f"instances, when `drop_last` is set (got {batch_size}), since no batch "
             f"would be left"
         )
-
-
-def default_dials(
-    num_instances: int, num_candidates: int | None, num_neighbors: int | None
-) -> tuple[int, int]:
-    r"""Returns the numbers of candidates and neighbours, checked, with the defaults
-    of :class:`ProSampler` for :obj:`None`.
-    """
-    if num_candidates is None:
-        usual = 500 if num_instances < 5000 else 1000
-        # A larger number of neighbours asked for counts as a wish for more.
-        num_candidates = min(max(usual, num_neighbors or 0), num_instances - 1)
-        num_neighbors = num_neighbors and min(num_neighbors, num_instances - 1)
-    if num_neighbors is None:
-        num_neighbors = min(100, max(1, num_instances // 10), num_candidates)
-    return check_dials(num_instances, num_candidates, num_neighbors)
 
 
 def _epoch_generator(seed: int, epoch: int) -> Generator:

@@ -12,7 +12,7 @@ from torch.utils.data import ConcatDataset, DataLoader, Subset
 from torch_geometric import EdgeIndex
 from torch_geometric.data import Batch, Data, HeteroData, InMemoryDataset
 
-from pyg_prosampler import load_dataset, storage
+from pyg_prosampler import layout, load_dataset, storage
 from pyg_prosampler.collate import StorageCollater
 
 INDICES = [4, 0, 7, 4, 2]
@@ -150,7 +150,7 @@ def test_is_the_batch_of_pyg(max_gathered, dataset, draw):
     follow_batch, exclude_keys = draw.draw(keys), draw.draw(keys)
     options = {"follow_batch": follow_batch, "exclude_keys": exclude_keys}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storage, "MAX_GATHERED", max_gathered)
+        patch.setattr(layout, "MAX_GATHERED", max_gathered)
         found = StorageCollater(dataset, **options)(indices)
     assert found is not None
     expected = Batch.from_data_list([dataset[i] for i in indices], **options)
@@ -365,7 +365,7 @@ def test_leaves_unknown_numbers_of_nodes_to_pyg(graphs):
 
 def test_looks_at_the_unusual_once(graphs, monkeypatch):
     looked = []
-    monkeypatch.setattr(storage, "_find_layout", lambda *args: looked.append(args))
+    monkeypatch.setattr(storage, "find_layout", lambda *args: looked.append(args))
     collater = StorageCollater(InMemory(graphs))
     assert collater(INDICES) is None
     assert collater(INDICES) is None
@@ -491,7 +491,7 @@ def test_survives_pickling(dataset):
 
 @pytest.mark.parametrize("max_gathered", [0, 256])
 def test_workers_write_into_shared_memory(dataset, max_gathered, monkeypatch):
-    monkeypatch.setattr(storage, "MAX_GATHERED", max_gathered)
+    monkeypatch.setattr(layout, "MAX_GATHERED", max_gathered)
     collater = StorageCollater(dataset)
 
     def shared(indices):

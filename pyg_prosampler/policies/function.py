@@ -2,8 +2,11 @@ r"""A plain function as batch policy."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from torch import Generator, Tensor
+
+from pyg_prosampler.policies.base import BatchPolicy
 
 BatchFunction = Callable[
     [Tensor, Tensor, int, Generator], Iterable[Tensor | Sequence[int]]
@@ -67,3 +70,17 @@ class FunctionPolicy:
         r"""Takes the batches of the function."""
         nodes = members.nonzero().view(-1)
         yield from self.function(prepared, nodes, batch_size, generator)
+
+
+def as_policy(policy: BatchPolicy | BatchFunction) -> BatchPolicy:
+    r"""Returns a policy as it is, and a plain function as one."""
+    is_class = isinstance(policy, type)
+    methods = [getattr(policy, name, None) for name in ("prepare", "batches")]
+    if not is_class and all(map(callable, methods)):
+        return cast(BatchPolicy, policy)
+    if is_class or not callable(policy):
+        raise ValueError(
+            f"`policy` should be a batch policy, such as UniformPolicy(), or a "
+            f"function that returns batches (got {policy!r})"
+        )
+    return FunctionPolicy(policy)

@@ -9,8 +9,9 @@ import torch
 from torch import Generator, Tensor
 from torch_geometric.data import Data
 
+from pyg_prosampler.dials import check_candidates, check_dials
 from pyg_prosampler.policies.walker import Walker
-from pyg_prosampler.proximity import check_candidates, check_dials, proximity_graph
+from pyg_prosampler.proximity import proximity_graph
 from pyg_prosampler.schedule import LinearDecay, Schedule
 from pyg_prosampler.walk import check_restart_prob, resolve_backend
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pyg_prosampler.figures import FIGURES, draw_runs
-from tests.test_inspection import clusters, leave_run
+from tests.example_runs import clusters, leave_run
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pyg_prosampler import cli
-from tests.test_inspection import clusters, leave_run
+from tests.example_runs import clusters, leave_run
 
 
 def invoke(*arguments, status=0):
