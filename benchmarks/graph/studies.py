@@ -117,6 +117,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "explore/slow-differences": _of(
         grids.EXPLORE_SLOW, pooled, _against_uniform(grids.EXPLORE_SLOW)
     ),
+    "explore/mvgrl": _of(grids.EXPLORE_MVGRL, accuracies),
+    "explore/mvgrl-differences": _of(
+        grids.EXPLORE_MVGRL, pooled, _against_uniform(grids.EXPLORE_MVGRL)
+    ),
+    "explore/mvgrl-choice": _of(grids.EXPLORE_MVGRL, choice),
     "explore/choice": _of(grids.CHOICE, choice),
     "chosen": _of(grids.CHOSEN, accuracies),
     "chosen/differences": _of(
