@@ -210,6 +210,8 @@ def test_rows_that_are_compared_exist():
         (grids.ABLATIONS, studies._ABLATIONS),
         (grids.BOUND, studies._BOUND),
         (grids.TRANSFER, studies._GRAPHCL),
+        (grids.CHOSEN, studies._CHOSEN),
+        (grids.CHOSEN_MVGRL, studies._CHOSEN_MVGRL),
     ):
         for pair in pairs:
             assert set(pair) <= set(grid.rows)

@@ -282,6 +282,14 @@ EXPLORE_MVGRL = Grid(
 # What has been run on all data sets, and what the rule of the protocol chooses of it.
 CHOICE = Grid(EXPLORE_SLOW.rows, DATASETS, _first)
 CHOSEN = Grid({name: _THREE[name] for name in ("uniform", "several starts")})
+CHOSEN_MVGRL = Grid(
+    {
+        "MVGRL, untrained": _MVGRL | UNTRAINED,
+        "MVGRL, InfoNCE": _MVGRL | UNIFORM | {"objective": "infonce"},
+        "MVGRL, several starts, 5 epochs": _MVGRL | MULTI_START | {"num_epochs": 5},
+    },
+    EXPLORE_MVGRL.datasets,
+)
 
 STUDIES: dict[str, Sequence[Grid]] = {
     "table3": [TABLE3],
@@ -293,5 +301,5 @@ STUDIES: dict[str, Sequence[Grid]] = {
     "bound": [BOUND],
     "transfer": [TRANSFER],
     "explore": [EXPLORE, EXPLORE_DEGREES, EXPLORE_SLOW, EXPLORE_MVGRL],
-    "chosen": [CHOSEN],
+    "chosen": [CHOSEN, CHOSEN_MVGRL],
 }

@@ -44,6 +44,12 @@ _BOUND = [
         "GraphCL, true negatives alone",
     ),
 ]
+_CHOSEN_MVGRL = [
+    ("MVGRL, several starts, 5 epochs", "MVGRL, InfoNCE"),
+    ("MVGRL, InfoNCE", "MVGRL, untrained"),
+    ("MVGRL, several starts, 5 epochs", "MVGRL, untrained"),
+]
+_CHOSEN = [("several starts", "uniform")]
 _GRAPHCL = [("GraphCL + ProSampler", "GraphCL"), ("GraphCL + kNN", "GraphCL")]
 _ABLATIONS = [
     ("ProSampler", "uniform"),
@@ -124,8 +130,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "explore/mvgrl-choice": _of(grids.EXPLORE_MVGRL, choice),
     "explore/choice": _of(grids.CHOICE, choice),
     "chosen": _of(grids.CHOSEN, accuracies),
-    "chosen/differences": _of(
-        grids.CHOSEN, differences, [("several starts", "uniform")]
-    ),
+    "chosen/differences": _of(grids.CHOSEN, differences, _CHOSEN),
+    "chosen/mvgrl": _of(grids.CHOSEN_MVGRL, accuracies),
+    "chosen/mvgrl-differences": _of(grids.CHOSEN_MVGRL, differences, _CHOSEN_MVGRL),
     "costs": _costs,
 }
