@@ -66,7 +66,8 @@ class PretrainConfig:
     )
     node_features: str = _option(
         None,
-        "What data sets without node features get: constant (1) or degree (one-hot) "
+        "What data sets without node features get: constant (1) or degree (one-hot); "
+        "with-degree: all get their degree, beside node labels if there are any "
         "(default: constant for graphcl, degree for mvgrl).",
     )
     sampler: str = _option(

@@ -16,7 +16,7 @@ from pyg_prosampler.ogb import is_ogb, load_ogb
 
 logger = logging.getLogger(__name__)
 
-_NODE_FEATURES = ("constant", "degree", None)
+_NODE_FEATURES = ("constant", "degree", "with-degree", None)
 _MAX_STORED_BYTES = 2**28
 
 
@@ -25,6 +25,7 @@ class _LocalTUDataset(TUDataset):
     has_download = False
     # What has made the node features that are stored in memory, but not on disk.
     feature_transform: BaseTransform | None = None
+    num_own_features = 0
 
 
 def load_dataset(
@@ -51,9 +52,10 @@ def load_dataset(
     What is fetched arrives whole in :obj:`root/name/raw` or not at all.
 
     Node labels, if there are any, become one-hot node features. To a data set
-    without node features, and to no other, those that :obj:`node_features` names
-    are added, see :meth:`node_feature_transform`: once and in memory, or at every
-    access if they would take more than 256 MiB.
+    without node features, those that :obj:`node_features` names are added, see
+    :meth:`node_feature_transform`: once and in memory, or at every access if they
+    would take more than 256 MiB. Other data sets stay as they are, but for
+    :obj:`"with-degree"`.
 
     Args:
         name (str): The name of the data set.
@@ -63,8 +65,8 @@ def load_dataset(
             with :obj:`NAME.zip` inside. (default: :obj:`None`, the environment
             variable :obj:`PROSAMPLER_MIRROR`)
         node_features (str, optional): What graphs without node features get:
-            :obj:`"constant"`, :obj:`"degree"`, or :obj:`None` for nothing.
-            (default: :obj:`"constant"`)
+            :obj:`"constant"`, :obj:`"degree"`, or :obj:`None` for nothing; or what
+            all graphs get, :obj:`"with-degree"`. (default: :obj:`"constant"`)
         transform (callable, optional): A transform at every access, applied
             after the node features are added. (default: :obj:`None`)
         pre_transform (callable, optional): A transform applied once, before
@@ -126,13 +128,16 @@ def node_feature_transform(
     node_features: str | None = "constant",
 ) -> BaseTransform | None:
     r"""Returns the transform that gives node features to a data set that
-    stores none, and :obj:`None` for a data set that has its own.
+    stores none, or more of them to one that has its own, or :obj:`None`.
 
     Args:
         dataset (InMemoryDataset): The data set; its own transform is ignored.
         node_features (str, optional): :obj:`"constant"` for the constant 1,
             :obj:`"degree"` for the one-hot out-degree up to the largest one in
-            the data set, :obj:`None` for nothing. (default: :obj:`"constant"`)
+            the data set, :obj:`None` for nothing; :obj:`"with-degree"` for the
+            degree beside features that there are, as the public code of `MVGRL
+            <https://arxiv.org/abs/2006.05582>`_ has it.
+            (default: :obj:`"constant"`)
 
     Example:
         >>> from torch_geometric.datasets import FakeDataset
@@ -142,7 +147,8 @@ def node_feature_transform(
         >>> node_feature_transform(FakeDataset(num_graphs=2, num_channels=3))
     """
     _check_node_features(node_features)
-    if node_features is None or dataset.get(0).num_node_features > 0:
+    has_own = dataset.get(0).num_node_features > 0
+    if node_features is None or (has_own and node_features != "with-degree"):
         return None
     if node_features == "constant":
         return Constant()
@@ -161,7 +167,9 @@ def describe_node_features(dataset: InMemoryDataset) -> str:
         '1 channel, added by Constant(value=1.0)'
     """
     added = getattr(dataset, "feature_transform", None)
-    stored = 0 if added is not None else dataset.get(0).num_node_features
+    stored = dataset.get(0).num_node_features
+    if added is not None:
+        stored = dataset.num_own_features
     channels = dataset[0].num_node_features
     count = f"{channels} channel{'' if channels == 1 else 's'}"
     if channels == 0:
@@ -170,7 +178,8 @@ def describe_node_features(dataset: InMemoryDataset) -> str:
         transform = dataset.transform
         steps = transform.transforms if isinstance(transform, Compose) else [transform]
         steps = [step for step in (added, *steps) if step is not None]
-        return f"{count}, added by {', '.join(map(repr, steps))}"
+        part = f"{channels - stored} of them " if 0 < stored < channels else ""
+        return f"{count}, {part}added by {', '.join(map(repr, steps))}"
     is_label = getattr(dataset, "num_node_labels", 0) == stored
     return f"{count}, {'one-hot node labels' if is_label else 'as stored'}"
 
@@ -193,6 +202,7 @@ def _store_node_features(dataset: TUDataset, transform: BaseTransform) -> bool:
     num_bytes = dataset._data.num_nodes * example.size(1) * example.element_size()
     if num_bytes > _MAX_STORED_BYTES:
         return False
+    dataset.num_own_features = dataset.get(0).num_node_features
     features = [transform(dataset.get(i)).x for i in range(len(dataset))]
     dataset._data.x = cat(features)
     dataset.slices["x"] = cumsum(tensor([x.size(0) for x in features]))
@@ -204,6 +214,6 @@ def _store_node_features(dataset: TUDataset, transform: BaseTransform) -> bool:
 def _check_node_features(node_features: str | None) -> None:
     if node_features not in _NODE_FEATURES:
         raise ValueError(
-            f"`node_features` should be 'constant', 'degree' or None "
+            f"`node_features` should be 'constant', 'degree', 'with-degree' or None "
             f"(got {node_features!r}); pass 'constant', say"
         )

@@ -419,6 +419,30 @@ def test_node_labels_stay_alone(tmp_path: Path, node_features: str | None) -> No
     assert describe_node_features(dataset) == "3 channels, one-hot node labels"
 
 
+def test_degrees_beside_node_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_raw(tmp_path / "MINI" / "raw", "MINI", {**MINI, **NODE_LABELS})
+    text = "7 channels, 4 of them added by OneHotDegree(3)"
+    for most in (2**28, 0):  # In memory, and at every access.
+        monkeypatch.setattr(datasets, "_MAX_STORED_BYTES", most)
+        dataset = load_dataset("MINI", tmp_path, node_features="with-degree")
+        labels = load_dataset("MINI", tmp_path)
+        for data, own in zip(dataset, labels, strict=True):
+            assert torch.equal(data.x[:, :3], own.x)
+            degrees = degree(data.edge_index[0], data.num_nodes).long()
+            assert torch.equal(data.x[:, 3:].argmax(dim=1), degrees)
+            assert (data.x[:, 3:].sum(dim=1) == 1).all()
+        assert describe_node_features(dataset) == text
+
+
+def test_degrees_are_all_there_is_without_node_labels(
+    tmp_path: Path, mirror: str
+) -> None:
+    dataset = load_dataset("MINI", tmp_path, mirror=mirror, node_features="with-degree")
+    assert describe_node_features(dataset) == "4 channels, added by OneHotDegree(3)"
+
+
 def test_features_come_before_the_users_transform(tmp_path: Path, mirror: str) -> None:
     def double(data: Any) -> Any:
         data.x = 2 * data.x

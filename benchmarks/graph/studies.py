@@ -128,6 +128,7 @@ TABLES: dict[str, Callable[[], str]] = {
         grids.EXPLORE_MVGRL, pooled, _against_uniform(grids.EXPLORE_MVGRL)
     ),
     "explore/mvgrl-choice": _of(grids.EXPLORE_MVGRL, choice),
+    "explore/mvgrl-degrees": _of(grids.EXPLORE_MVGRL_DEGREES, accuracies),
     "explore/choice": _of(grids.CHOICE, choice),
     "chosen": _of(grids.CHOSEN, accuracies),
     "chosen/differences": _of(grids.CHOSEN, differences, _CHOSEN),
