@@ -129,6 +129,7 @@ TABLES: dict[str, Callable[[], str]] = {
     ),
     "explore/mvgrl-choice": _of(grids.EXPLORE_MVGRL, choice),
     "explore/mvgrl-degrees": _of(grids.EXPLORE_MVGRL_DEGREES, accuracies),
+    "explore/nci1": _of(grids.EXPLORE_NCI1, accuracies),
     "explore/choice": _of(grids.CHOICE, choice),
     "chosen": _of(grids.CHOSEN, accuracies),
     "chosen/differences": _of(grids.CHOSEN, differences, _CHOSEN),

@@ -208,7 +208,9 @@ def unfinished(
     the configuration since a record was made had its default then.
     """
     done = {key_of(record["config"]) for record in records}
-    return [config for config in configs if key_of(identity(config)) not in done]
+    # What two grids of a study share is run once.
+    wanted = {key_of(identity(config)): config for config in configs}
+    return [config for key, config in wanted.items() if key not in done]
 
 
 def key_of(config: dict[str, Any]) -> str:
