@@ -104,8 +104,7 @@ SUMMARY = Grid(
             "GraphCL + kNN",
             "GraphCL + ProSampler",
         )
-    },
-    QUICK,
+    }
 )
 
 # What each objective does on two quick sets, out of table 3.
