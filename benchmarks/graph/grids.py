@@ -89,7 +89,7 @@ TABLE3 = Grid(
 # The same, where batch norms do not depend on what batches are made of.
 _RECOMPUTED = {"recompute_norms": True}
 NORMS = Grid(
-    {"untrained, norms recomputed": UNTRAINED | _RECOMPUTED}
+    {"untrained, norms recomputed": UNTRAINED | _RECOMPUTED, "GraphCL": UNIFORM}
     | _by_sampler("GraphCL, norms recomputed", _RECOMPUTED)
 )
 

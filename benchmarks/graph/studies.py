@@ -26,7 +26,8 @@ _OBJECTIVES = ("GraphCL", "DCL", "HCL", "UnReMix")
 _PROSAMPLER = [(f"{name} + ProSampler", name) for name in _OBJECTIVES]
 _KNN = [(f"{name} + kNN", name) for name in _OBJECTIVES[:3]]
 _NORMS = [
-    (f"GraphCL, norms recomputed + {name}", "GraphCL, norms recomputed")
+    (f"GraphCL, norms recomputed + {name}", baseline)
+    for baseline in ("GraphCL, norms recomputed", "GraphCL")
     for name in ("ProSampler", "kNN")
 ]
 _OBJECTIVE_PAIRS = [
@@ -103,6 +104,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "mvgrl/wide": _of(grids.MVGRL_WIDE, accuracies),
     "norms": _of(grids.NORMS, accuracies),
     "norms/differences": _of(grids.NORMS, differences, _NORMS),
+    "norms/pooled": _of(grids.NORMS, pooled, _NORMS),
     "summary": _of(grids.SUMMARY, accuracies),
     "summary/differences": _of(grids.SUMMARY, differences, _GRAPHCL),
     "objectives": _of(grids.OBJECTIVES, accuracies),
