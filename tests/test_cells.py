@@ -210,6 +210,7 @@ def test_rows_that_are_compared_exist():
         (grids.OBJECTIVES, studies._OBJECTIVE_PAIRS),
         (grids.ABLATIONS, studies._ABLATIONS),
         (grids.BOUND, studies._BOUND),
+        (grids.SUMMARY, studies._GRAPHCL + studies._NORMS[:2]),
         (grids.TRANSFER, studies._GRAPHCL),
         (grids.CHOSEN, studies._CHOSEN),
         (grids.CHOSEN_MVGRL, studies._CHOSEN_MVGRL),

@@ -106,7 +106,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "norms/differences": _of(grids.NORMS, differences, _NORMS),
     "norms/pooled": _of(grids.NORMS, pooled, _NORMS),
     "summary": _of(grids.SUMMARY, accuracies),
-    "summary/differences": _of(grids.SUMMARY, differences, _GRAPHCL),
+    "summary/differences": _of(grids.SUMMARY, differences, _GRAPHCL + _NORMS[:2]),
     "objectives": _of(grids.OBJECTIVES, accuracies),
     "objectives/differences": _of(grids.OBJECTIVES, differences, _OBJECTIVE_PAIRS),
     "policies": _of(grids.POLICIES, batches, "uniform"),
