@@ -24,6 +24,8 @@ from pyg_prosampler.config import PretrainConfig
 from pyg_prosampler.figures import draw_batches
 from pyg_prosampler.records import RunFolder
 
+_NAMES = {"graphcl": "GraphCL", "mvgrl": "MVGRL"}
+
 
 @takes_config("seed", "sampler")
 def compare(
@@ -71,6 +73,7 @@ def draw(
 ) -> None:
     r"""Draws the embeddings of a comparison's ProSampler run."""
     config = replace(config, sampler="prosampler", seed=seed)
+    framework = _NAMES[config.framework]
     saved = RunFolder(run_path(folder, "prosampler", seed)).load("embeddings.pt")
     sampler = build_loader(config, dataset, lambda batch: batch.y).batch_sampler
     draw_batches(
@@ -81,5 +84,5 @@ def draw(
         config.batch_size,
         seed,
         picture,
-        f"{config.dataset} after {config.num_epochs} epochs of GraphCL",
+        f"{config.dataset} after {config.num_epochs} epochs of {framework}",
     )

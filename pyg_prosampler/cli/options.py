@@ -24,8 +24,8 @@ Verbose = Annotated[
 
 def takes_config(*omitted: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     r"""Gives a command an option for every field of
-    :class:`~pyg_prosampler.config.PretrainConfig` and hands it the whole as
-    :obj:`config`.
+    :class:`~pyg_prosampler.config.PretrainConfig` but those that are omitted, and
+    hands it all of them as :obj:`values`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

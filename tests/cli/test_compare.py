@@ -1,3 +1,5 @@
+from importlib import import_module
+
 import pytest
 
 from tests.cli.small import SMALL
@@ -42,3 +44,19 @@ def test_errors(invoke, mini_root, tmp_path, arguments, message):
     assert not (tmp_path / "runs").exists()
     result = invoke("compare", "MINI", "--root", mini_root, *arguments, "-v", status=1)
     assert "Traceback" in result.stderr
+
+
+def test_picture_names_the_framework(invoke, mini_root, tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(
+        # By this name, the package has the command itself.
+        import_module("pyg_prosampler.cli.compare"),
+        "draw_batches",
+        lambda *arguments: titles.append(arguments[-1]),
+    )
+    for framework in ("graphcl", "mvgrl"):
+        invoke(
+            "compare", "MINI", "--root", mini_root, "--out", framework, "--seeds", "0",
+            "--framework", framework, *SMALL,
+        )  # fmt: skip
+    assert titles == [f"MINI after 2 epochs of {name}" for name in ("GraphCL", "MVGRL")]
