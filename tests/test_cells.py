@@ -1,3 +1,4 @@
+from itertools import combinations
 from statistics import mean, stdev
 
 import pytest
@@ -5,7 +6,15 @@ import pytest
 from benchmarks.graph import grids, studies
 from benchmarks.graph import render as module
 from benchmarks.graph.cells import Cells
-from benchmarks.graph.grids import PROSAMPLER, UNIFORM, Grid
+from benchmarks.graph.grids import exploring, reported
+from benchmarks.graph.grids.grid import (
+    CONFIRMING_SEEDS,
+    PROSAMPLER,
+    SEEDS,
+    TUNING_SEEDS,
+    UNIFORM,
+    Grid,
+)
 from benchmarks.graph.pictures import draw_false_negatives
 from benchmarks.graph.render import (
     accuracies,
@@ -132,7 +141,7 @@ def test_pooled(records):
 
 
 def test_changes_are_compared_with_the_same_change_of_uniform_batches():
-    pairs = dict(studies._against_uniform(grids.EXPLORE))
+    pairs = dict(studies._against_uniform(exploring.EXPLORE))
     assert pairs["ProSampler"] == "uniform"
     assert pairs["several starts, HCL"] == "uniform, HCL"
     assert pairs["ProSampler, K = 20"] == "uniform"
@@ -198,31 +207,34 @@ def test_every_run_of_a_grid_is_different():
         assert len(keys) - len(set(keys)) == twice, name
 
 
-def test_reported_seeds_are_never_tuning_seeds():
-    assert not set(grids.SEEDS) & set(grids.TUNING_SEEDS)
+def test_seeds_serve_one_purpose():
+    purposes = SEEDS, TUNING_SEEDS, CONFIRMING_SEEDS
+    for one, other in combinations(purposes, 2):
+        assert not set(one) & set(other)
 
 
 def test_rows_that_are_compared_exist():
     for grid, pairs in (
-        (grids.TABLE3, studies._PROSAMPLER + studies._KNN),
-        (grids.NORMS, studies._NORMS),
-        (grids.MVGRL, studies._MVGRL),
-        (grids.OBJECTIVES, studies._OBJECTIVE_PAIRS),
-        (grids.ABLATIONS, studies._ABLATIONS),
-        (grids.BOUND, studies._BOUND),
-        (grids.SUMMARY, studies._GRAPHCL + studies._NORMS[:2]),
-        (grids.TRANSFER, studies._GRAPHCL),
-        (grids.CHOSEN, studies._CHOSEN),
-        (grids.CHOSEN_MVGRL, studies._CHOSEN_MVGRL),
+        (reported.TABLE3, studies._PROSAMPLER + studies._KNN),
+        (reported.NORMS, studies._NORMS),
+        (reported.CONFIRM, studies._NORMS),
+        (reported.MVGRL, studies._MVGRL),
+        (reported.OBJECTIVES, studies._OBJECTIVE_PAIRS),
+        (reported.ABLATIONS, studies._ABLATIONS),
+        (reported.BOUND, studies._BOUND),
+        (reported.SUMMARY, studies._GRAPHCL + studies._NORMS[:2]),
+        (reported.TRANSFER, studies._GRAPHCL),
+        (exploring.CHOSEN, studies._CHOSEN),
+        (exploring.CHOSEN_MVGRL, studies._CHOSEN_MVGRL),
     ):
         for pair in pairs:
             assert set(pair) <= set(grid.rows)
-    assert set(module.PUBLISHED) <= set(grids.TABLE3.rows) | set(grids.MVGRL.rows)
-    assert set(module.DIALS) <= set(grids.TABLE4.rows) | set(grids.TABLE5.rows)
+    assert set(module.PUBLISHED) <= set(reported.TABLE3.rows) | set(reported.MVGRL.rows)
+    assert set(module.DIALS) <= set(reported.TABLE4.rows) | set(reported.TABLE5.rows)
 
 
 def test_false_negatives_are_drawn_for_what_has_been_run(records, tmp_path):
-    cells = Cells(Grid(grids.TABLE3.rows, ("MUTAG", "NCI1"), GRID.seeds), records)
+    cells = Cells(Grid(reported.TABLE3.rows, ("MUTAG", "NCI1"), GRID.seeds), records)
     paths = draw_false_negatives(cells, tmp_path / "picture")
     assert [path.suffix for path in paths] == [".png", ".svg"]
     text = paths[1].read_text()
@@ -230,4 +242,4 @@ def test_false_negatives_are_drawn_for_what_has_been_run(records, tmp_path):
     assert "NCI1" not in text
     assert "GraphCL + ProSampler" in text
     assert "kNN" not in text
-    assert draw_false_negatives(Cells(grids.TABLE3, []), tmp_path / "none") == []
+    assert draw_false_negatives(Cells(reported.TABLE3, []), tmp_path / "none") == []

@@ -2,7 +2,7 @@ r"""The records of a grid, by row and data set."""
 
 from collections.abc import Iterable
 
-from benchmarks.graph.grids import Grid
+from benchmarks.graph.grids.grid import Grid
 from benchmarks.graph.statistics import Difference, paired_difference
 from benchmarks.graph.sweep import Record, identity, key_of
 

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.graph.cells import Cells
-from benchmarks.graph.grids import Grid
+from benchmarks.graph.grids.grid import Grid
 from benchmarks.graph.published import DIALS, PUBLISHED
 from benchmarks.graph.statistics import Difference, holm
 from benchmarks.graph.sweep import Record

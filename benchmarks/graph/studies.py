@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from benchmarks.graph import grids
 from benchmarks.graph.cells import Cells
-from benchmarks.graph.grids import STUDIES, Grid
+from benchmarks.graph.grids import STUDIES, exploring, reported
+from benchmarks.graph.grids.grid import Grid
 from benchmarks.graph.published import PUBLISHED
 from benchmarks.graph.render import (
     accuracies,
@@ -56,7 +56,7 @@ _ABLATIONS = [
     ("ProSampler", "uniform"),
     *(
         (name, "ProSampler")
-        for name in list(grids.ABLATIONS.rows)[2:]
+        for name in list(reported.ABLATIONS.rows)[2:]
         if not name.startswith(("uniform", "batches"))
     ),
     ("norms recomputed", "uniform, norms recomputed"),
@@ -95,47 +95,56 @@ def _costs() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "table3": _of(grids.TABLE3, accuracies, PUBLISHED),
-    "table3/differences": _of(grids.TABLE3, differences, _PROSAMPLER + _KNN),
-    "table3/published": _of(grids.TABLE3, against_published),
-    "table3/spreads": _of(grids.TABLE3, spreads, ["GraphCL", "GraphCL + ProSampler"]),
-    "mvgrl": _of(grids.MVGRL, accuracies, PUBLISHED),
-    "mvgrl/differences": _of(grids.MVGRL, differences, _MVGRL),
-    "mvgrl/wide": _of(grids.MVGRL_WIDE, accuracies),
-    "norms": _of(grids.NORMS, accuracies),
-    "norms/differences": _of(grids.NORMS, differences, _NORMS),
-    "norms/pooled": _of(grids.NORMS, pooled, _NORMS),
-    "summary": _of(grids.SUMMARY, accuracies),
-    "summary/differences": _of(grids.SUMMARY, differences, _GRAPHCL + _NORMS[:2]),
-    "objectives": _of(grids.OBJECTIVES, accuracies),
-    "objectives/differences": _of(grids.OBJECTIVES, differences, _OBJECTIVE_PAIRS),
-    "policies": _of(grids.POLICIES, batches, "uniform"),
-    "table4": _of(grids.TABLE4, dials),
-    "table5": _of(grids.TABLE5, dials),
-    "ablations": _of(grids.ABLATIONS, accuracies),
-    "ablations/differences": _of(grids.ABLATIONS, differences, _ABLATIONS),
-    "bound": _of(grids.BOUND, accuracies),
-    "bound/differences": _of(grids.BOUND, differences, _BOUND),
-    "transfer": _of(grids.TRANSFER, accuracies),
-    "transfer/differences": _of(grids.TRANSFER, differences, _GRAPHCL),
-    "explore": _of(grids.EXPLORE, accuracies),
-    "explore/differences": _of(grids.EXPLORE, pooled, _against_uniform(grids.EXPLORE)),
-    "explore/degrees": _of(grids.EXPLORE_DEGREES, accuracies),
-    "explore/slow": _of(grids.EXPLORE_SLOW, accuracies),
+    "table3": _of(reported.TABLE3, accuracies, PUBLISHED),
+    "table3/differences": _of(reported.TABLE3, differences, _PROSAMPLER + _KNN),
+    "table3/published": _of(reported.TABLE3, against_published),
+    "table3/spreads": _of(
+        reported.TABLE3, spreads, ["GraphCL", "GraphCL + ProSampler"]
+    ),
+    "mvgrl": _of(reported.MVGRL, accuracies, PUBLISHED),
+    "mvgrl/differences": _of(reported.MVGRL, differences, _MVGRL),
+    "mvgrl/wide": _of(reported.MVGRL_WIDE, accuracies),
+    "norms": _of(reported.NORMS, accuracies),
+    "norms/differences": _of(reported.NORMS, differences, _NORMS),
+    "norms/pooled": _of(reported.NORMS, pooled, _NORMS),
+    "confirm": _of(reported.CONFIRM, accuracies),
+    # The test has five cells; the rest is not part of it.
+    "confirm/differences": _of(reported.CONFIRM, differences, _NORMS[:1]),
+    "confirm/others": _of(reported.CONFIRM, differences, _NORMS[1:]),
+    "confirm/pooled": _of(reported.CONFIRM, pooled, _NORMS),
+    "summary": _of(reported.SUMMARY, accuracies),
+    "summary/differences": _of(reported.SUMMARY, differences, _GRAPHCL + _NORMS[:2]),
+    "objectives": _of(reported.OBJECTIVES, accuracies),
+    "objectives/differences": _of(reported.OBJECTIVES, differences, _OBJECTIVE_PAIRS),
+    "policies": _of(reported.POLICIES, batches, "uniform"),
+    "table4": _of(reported.TABLE4, dials),
+    "table5": _of(reported.TABLE5, dials),
+    "ablations": _of(reported.ABLATIONS, accuracies),
+    "ablations/differences": _of(reported.ABLATIONS, differences, _ABLATIONS),
+    "bound": _of(reported.BOUND, accuracies),
+    "bound/differences": _of(reported.BOUND, differences, _BOUND),
+    "transfer": _of(reported.TRANSFER, accuracies),
+    "transfer/differences": _of(reported.TRANSFER, differences, _GRAPHCL),
+    "explore": _of(exploring.EXPLORE, accuracies),
+    "explore/differences": _of(
+        exploring.EXPLORE, pooled, _against_uniform(exploring.EXPLORE)
+    ),
+    "explore/degrees": _of(exploring.EXPLORE_DEGREES, accuracies),
+    "explore/slow": _of(exploring.EXPLORE_SLOW, accuracies),
     "explore/slow-differences": _of(
-        grids.EXPLORE_SLOW, pooled, _against_uniform(grids.EXPLORE_SLOW)
+        exploring.EXPLORE_SLOW, pooled, _against_uniform(exploring.EXPLORE_SLOW)
     ),
-    "explore/mvgrl": _of(grids.EXPLORE_MVGRL, accuracies),
+    "explore/mvgrl": _of(exploring.EXPLORE_MVGRL, accuracies),
     "explore/mvgrl-differences": _of(
-        grids.EXPLORE_MVGRL, pooled, _against_uniform(grids.EXPLORE_MVGRL)
+        exploring.EXPLORE_MVGRL, pooled, _against_uniform(exploring.EXPLORE_MVGRL)
     ),
-    "explore/mvgrl-choice": _of(grids.EXPLORE_MVGRL, choice),
-    "explore/mvgrl-degrees": _of(grids.EXPLORE_MVGRL_DEGREES, accuracies),
-    "explore/nci1": _of(grids.EXPLORE_NCI1, accuracies),
-    "explore/choice": _of(grids.CHOICE, choice),
-    "chosen": _of(grids.CHOSEN, accuracies),
-    "chosen/differences": _of(grids.CHOSEN, differences, _CHOSEN),
-    "chosen/mvgrl": _of(grids.CHOSEN_MVGRL, accuracies),
-    "chosen/mvgrl-differences": _of(grids.CHOSEN_MVGRL, differences, _CHOSEN_MVGRL),
+    "explore/mvgrl-choice": _of(exploring.EXPLORE_MVGRL, choice),
+    "explore/mvgrl-degrees": _of(exploring.EXPLORE_MVGRL_DEGREES, accuracies),
+    "explore/nci1": _of(exploring.EXPLORE_NCI1, accuracies),
+    "explore/choice": _of(exploring.CHOICE, choice),
+    "chosen": _of(exploring.CHOSEN, accuracies),
+    "chosen/differences": _of(exploring.CHOSEN, differences, _CHOSEN),
+    "chosen/mvgrl": _of(exploring.CHOSEN_MVGRL, accuracies),
+    "chosen/mvgrl-differences": _of(exploring.CHOSEN_MVGRL, differences, _CHOSEN_MVGRL),
     "costs": _costs,
 }
