@@ -14,7 +14,12 @@ STUDIES: dict[str, Sequence[Grid]] = {
     "confirm": [reported.CONFIRM],
     "policies": [reported.POLICIES],
     "mvgrl": [reported.MVGRL, reported.MVGRL_WIDE],
-    "collab": [reported.TABLE4, reported.TABLE5],
+    "collab": [
+        reported.TABLE4_NORMS,
+        reported.TABLE5_NORMS,
+        reported.TABLE4,
+        reported.TABLE5,
+    ],
     "ablations": [reported.ABLATIONS],
     "bound": [reported.BOUND],
     "transfer": [reported.TRANSFER],
@@ -25,6 +30,7 @@ STUDIES: dict[str, Sequence[Grid]] = {
         exploring.EXPLORE_MVGRL,
         exploring.EXPLORE_MVGRL_DEGREES,
         exploring.EXPLORE_NCI1,
+        exploring.EXPLORE_HARDER,
     ],
     "chosen": [exploring.CHOSEN, exploring.CHOSEN_MVGRL],
 }

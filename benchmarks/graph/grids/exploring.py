@@ -130,6 +130,26 @@ EXPLORE_NCI1 = Grid(
     _first,
 )
 
+# Do harder batches pay where batch norms do not suffer from them?
+EXPLORE_HARDER = Grid(
+    {
+        f"{name}, norms recomputed": row | {"recompute_norms": True} | _EXPLORING
+        for name, row in {
+            "uniform": UNIFORM,
+            "several starts": MULTI_START,
+            "ProSampler": PROSAMPLER,
+            "ProSampler, K = 20": PROSAMPLER | {"num_neighbors": 20},
+            "ProSampler, alpha = 0.5": PROSAMPLER | {"restart_prob": "0.5"},
+            "ProSampler, M = all": PROSAMPLER | {"num_candidates": 4999},
+            "ProSampler, M = all, K = 20": PROSAMPLER
+            | {"num_candidates": 4999, "num_neighbors": 20},
+            "kNN": KNN,
+        }.items()
+    },
+    DATASETS,
+    _first,
+)
+
 # What has been run on all data sets, and what the rule of the protocol chooses of it.
 CHOICE = Grid(EXPLORE_SLOW.rows, DATASETS, _first)
 CHOSEN = Grid({name: _THREE[name] for name in ("uniform", "several starts")})

@@ -9,6 +9,7 @@ from benchmarks.graph.grids.grid import (
     UNIFORM,
     UNTRAINED,
     Grid,
+    Row,
     by_sampler,
 )
 from pyg_prosampler.config import SAMPLERS as ALL_SAMPLERS
@@ -27,7 +28,7 @@ TABLE3 = Grid(
 )
 
 # The same, where batch norms do not depend on what batches are made of.
-_RECOMPUTED = {"recompute_norms": True}
+_RECOMPUTED: Row = {"recompute_norms": True}
 NORMS = Grid(
     {"untrained, norms recomputed": UNTRAINED | _RECOMPUTED, "GraphCL": UNIFORM}
     | by_sampler("GraphCL, norms recomputed", _RECOMPUTED)
@@ -79,25 +80,31 @@ MVGRL_WIDE = Grid(
 )
 
 # The two dials, on the data set of the paper. The defaults are those of table 3.
-TABLE4 = Grid(
-    {
-        "M = 500": PROSAMPLER | {"num_candidates": 500},
-        "M = 1000": PROSAMPLER,
-        "M = 2000": PROSAMPLER | {"num_candidates": 2000},
-        "M = 4000": PROSAMPLER | {"num_candidates": 4000},
-        "M = all": PROSAMPLER | {"num_candidates": 4999},
-    },
-    ("COLLAB",),
-    range(5),
-)
-TABLE5 = Grid(
-    {
-        f"alpha = {prob.replace(':', ' to ')}": PROSAMPLER | {"restart_prob": prob}
-        for prob in ("0.1", "0.3", "0.5", "0.7", "0.2:0.05")
-    },
-    ("COLLAB",),
-    range(5),
-)
+_DIALS4: dict[str, Row] = {
+    "M = 500": {"num_candidates": 500},
+    "M = 1000": {},
+    "M = 2000": {"num_candidates": 2000},
+    "M = 4000": {"num_candidates": 4000},
+    "M = all": {"num_candidates": 4999},
+}
+_DIALS5: dict[str, Row] = {
+    f"alpha = {prob.replace(':', ' to ')}": {"restart_prob": prob}
+    for prob in ("0.1", "0.3", "0.5", "0.7", "0.2:0.05")
+}
+
+
+def _dials(rows: dict[str, Row], change: Row) -> Grid:
+    return Grid(
+        {name: PROSAMPLER | row | change for name, row in rows.items()},
+        ("COLLAB",),
+        range(5),
+    )
+
+
+TABLE4 = _dials(_DIALS4, {})
+TABLE5 = _dials(_DIALS5, {})
+TABLE4_NORMS = _dials(_DIALS4, _RECOMPUTED)
+TABLE5_NORMS = _dials(_DIALS5, _RECOMPUTED)
 
 # What the paper leaves open, one change at a time from the defaults.
 ABLATIONS = Grid(
