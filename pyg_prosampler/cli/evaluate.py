@@ -34,6 +34,14 @@ def evaluate(
         int, typer.Option(help="Cross-validations, with seeds from SEED on.")
     ] = 1,
     num_folds: Annotated[int, typer.Option(help="Outer folds.")] = 10,
+    recompute_norms: Annotated[
+        bool | None,
+        typer.Option(
+            help="Encode a checkpoint's data set anew, with statistics of random "
+            "batches in its batch norms or with the recorded ones (default: as its "
+            "run did)."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="Device for a checkpoint.")] = "cpu",
     root: Annotated[
         str | None, typer.Option(help="Folder of all data sets, for a checkpoint.")
@@ -51,8 +59,9 @@ def evaluate(
         if path.is_dir():
             if protocol is None and (path / "config.json").exists():
                 protocol = PretrainConfig(**RunFolder(path).read_config()).protocol
-            # The split of OGB is that of the data set.
-            path /= "checkpoint.pt" if protocol == "ogb" else "embeddings.pt"
+            # The split of OGB is that of the data set, and norms are the encoder's.
+            encode = protocol == "ogb" or recompute_norms is not None
+            path /= "checkpoint.pt" if encode else "embeddings.pt"
         if not path.is_file():
             raise FileNotFoundError(
                 f"'{path}' does not exist; name the folder of a finished run, or its "
@@ -61,12 +70,23 @@ def evaluate(
         saved = load_tensors(path)
         dataset: InMemoryDataset | None = None
         if "state_dict" in saved:
-            changes = {"device": device, "root": root, "mirror": mirror}
+            changes = {
+                "device": device,
+                "root": root,
+                "mirror": mirror,
+                "recompute_norms": recompute_norms,
+            }
             config, framework, dataset = restore(
-                saved, **{key: value for key, value in changes.items() if value}
+                saved,
+                **{key: value for key, value in changes.items() if value is not None},
             )
             embeddings = embed_dataset(config, framework, dataset)
             labels = labels_of(dataset)
+        elif "embeddings" in saved and recompute_norms is not None:
+            raise ValueError(
+                f"`recompute_norms` needs an encoder, and '{path}' holds embeddings; "
+                f"name the run folder or its checkpoint.pt"
+            )
         elif "embeddings" in saved:
             embeddings, labels = saved["embeddings"], saved.get("labels")
         else:
