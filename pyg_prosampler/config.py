@@ -173,9 +173,10 @@ class PretrainConfig:
         "computed in training).",
     )
     recompute_norms: bool = _option(
-        False,
+        None,
         "Take the statistics of batch norms, wherever the data set is encoded, from "
-        "random batches under the current weights, not from the training batches.",
+        "random batches under the current weights, not from the training batches "
+        "(default: yes, unless published).",
     )
     max_steps: int | None = _option(
         None, "Bound on the steps of a walk (default: 20 times the batch size)."
@@ -201,6 +202,7 @@ class PretrainConfig:
         _check_choice("embedding_source", self.embedding_source, EMBEDDING_SOURCES)
         check_candidates(self.candidates)
         self._fill_in("protocol", "ogb" if is_ogb(self.dataset) else "libsvm-rbf")
+        self._fill_in("recompute_norms", not self.published)
         self._check_pair()
         if self.objective != "jsd":
             self._fill_in("temperature", 0.2 if self.objective == "infonce" else 0.5)

@@ -11,7 +11,12 @@ from torch_geometric.data.data import BaseData
 
 from pyg_prosampler.collate import StorageCollater
 from pyg_prosampler.layout import Layout
-from pyg_prosampler.modes import evaluating, module_of, recomputed_norms
+from pyg_prosampler.modes import (
+    evaluating,
+    module_of,
+    recomputed_norms,
+    recording_norms,
+)
 
 Encoder = Callable[[Batch], Tensor]
 Indices = range | tuple[int, ...]
@@ -147,11 +152,12 @@ class DatasetEncoder:
         device = _resolve_device(self.encoder, self.device)
 
         module = module_of(self.encoder)
+        norms = recording_norms(module) if self.recompute_norms else []
         with evaluating(module, device):
-            if not self.recompute_norms:
+            if not norms:
                 return torch.cat(list(self._passes(self._in_order(), device)))
             parts = self._at_random()
-            with recomputed_norms(module, lambda: self._passes(parts, device)):
+            with recomputed_norms(norms, lambda: self._passes(parts, device)):
                 outputs = torch.cat(list(self._passes(parts, device)))
         order = torch.tensor([index for part in parts for index in part])
         return outputs[order.argsort().to(outputs.device)]
@@ -169,7 +175,8 @@ class DatasetEncoder:
         generator = torch.Generator().manual_seed(0)
         num_graphs = len(self.dataset)
         order = torch.randperm(num_graphs, generator=generator)
-        num_parts = -(-num_graphs // self.batch_size)
+        # A batch of one graph may have no statistics.
+        num_parts = min(-(-num_graphs // self.batch_size), max(1, num_graphs // 2))
         return [tuple(part.tolist()) for part in order.tensor_split(num_parts)]
 
     def _passes(

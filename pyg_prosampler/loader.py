@@ -56,8 +56,9 @@ class ProSamplerLoader(DataLoader):
         encode_batch_size (int, optional): The number of graphs encoded at a
             time. (default: :obj:`None`, :obj:`batch_size`)
         recompute_norms (bool, optional): Whether a fresh pass comes after another one
-            for the statistics of batch norms, see
-            :meth:`~pyg_prosampler.encode_dataset`. (default: :obj:`False`)
+            for the statistics of batch norms, if there are any; those recorded in
+            training fit no data set once batches are hard, see
+            :meth:`~pyg_prosampler.encode_dataset`. (default: :obj:`True`)
         max_kept_bytes (int, optional): How much memory the batches may take up
             that are kept from one refresh to the next, on the encoder's device.
             Those of an in-memory data set without a transform are; all others
@@ -98,7 +99,7 @@ class ProSamplerLoader(DataLoader):
         encoder: Encoder | None,
         embedding_source: str = "encoder",
         encode_batch_size: int | None = None,
-        recompute_norms: bool = False,
+        recompute_norms: bool = True,
         max_kept_bytes: int = MAX_KEPT_BYTES,
         num_candidates: int | None = None,
         num_neighbors: int | None = None,

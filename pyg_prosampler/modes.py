@@ -1,7 +1,7 @@
 r"""Modes and statistics of a module, for a while."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,29 +42,30 @@ def evaluating(module: Module | None, device: torch.device | None) -> Iterator[N
         np.random.set_state(states[1])  # noqa: NPY002
 
 
-@contextmanager
-def recomputed_norms(
-    module: Module | None, passes: Callable[[], Iterable[Any]]
-) -> Iterator[None]:
-    r"""Replaces what batch norms have recorded in training by the statistics of some
-    passes under the current weights, the mean over passes. All else of the module stays
-    in evaluation mode, and what was recorded comes back.
-
-    As :meth:`torch.optim.swa_utils.update_bn`, but for a while.
-
-    Args:
-        module (torch.nn.Module, optional): The module; without batch norms that
-            record statistics, no pass is made.
-        passes (Callable): Makes the passes, one at each step.
-    """
-    norms = [
+def recording_norms(module: Module | None) -> list[_BatchNorm]:
+    r"""The batch norms of a module that record statistics in training."""
+    return [
         part
         for part in ([] if module is None else module.modules())
         if isinstance(part, _BatchNorm) and part.track_running_stats
     ]
-    if not norms:
-        yield
-        return
+
+
+@contextmanager
+def recomputed_norms(
+    norms: Sequence[_BatchNorm], passes: Callable[[], Iterable[Any]]
+) -> Iterator[None]:
+    r"""Replaces what batch norms have recorded in training by the statistics of some
+    passes under the current weights, the mean over passes. What was recorded comes
+    back.
+
+    As :meth:`torch.optim.swa_utils.update_bn`, but for a while.
+
+    Args:
+        norms (list[torch.nn.Module]): The batch norms, of a module that is otherwise
+            in evaluation mode.
+        passes (Callable): Makes the passes, one at each step.
+    """
     recorded = [
         ({name: value.clone() for name, value in norm.named_buffers()}, norm.momentum)
         for norm in norms

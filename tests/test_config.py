@@ -32,6 +32,8 @@ def test_defaults_depend_on_framework_and_objective():
     assert (graphcl.num_layers, mvgrl.num_layers) == (3, 2)
     assert (graphcl.learning_rate, mvgrl.learning_rate) == (0.01, 0.001)
     assert (graphcl.node_features, mvgrl.node_features) == ("constant", "degree")
+    assert graphcl.recompute_norms
+    assert not PretrainConfig(published=True).recompute_norms
     assert (graphcl.temperature, mvgrl.temperature) == (0.2, None)
     assert PretrainConfig(objective="dcl").temperature == 0.5
     assert PretrainConfig(objective="dcl", temperature=0.1).temperature == 0.1

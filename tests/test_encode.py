@@ -377,6 +377,26 @@ def test_recomputed_norms_are_means_over_random_batches(graphs, batch_size):
         assert torch.equal(value, buffers[name])
 
 
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_no_graph_is_alone_where_norms_are_recomputed(graphs, batch_size):
+    norm = torch.nn.BatchNorm1d(3)
+
+    class Encoder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = norm
+
+        def forward(self, batch):
+            return norm(global_add_pool(batch.x, batch.batch))
+
+    sums = torch.stack([graph.x.sum(dim=0) for graph in graphs[:3]])
+    found = encode_dataset(
+        Encoder(), graphs[:3], batch_size=batch_size, recompute_norms=True
+    )
+    expected = (sums - sums.mean(0)) / (sums.var(0) + norm.eps).sqrt()
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
 def _before_norm(encoder, batch):
     x, (source, target) = batch.x, batch.edge_index
     return encoder.convs[0].nn(x.index_add(0, target, x[source])).relu().detach()

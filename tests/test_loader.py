@@ -9,7 +9,7 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.nn import global_add_pool
 from torch_geometric.transforms import Constant
 
-from pyg_prosampler import GINEncoder, ProSamplerLoader
+from pyg_prosampler import GINEncoder, ProSamplerLoader, encode_dataset
 from pyg_prosampler.policies import UniformPolicy
 
 
@@ -214,6 +214,20 @@ def test_bank_misused(graphs):
     loader = make(graphs, embedding_source="bank", num_warmup_epochs=0)
     with pytest.raises(ValueError, match="embedding bank is empty"):
         list(loader)
+
+
+@pytest.mark.parametrize("recompute_norms", [True, False])
+def test_norms_that_graphs_are_drawn_by(graphs, recompute_norms):
+    encoder = GINEncoder(3, 4, 2)
+    encoder(Batch.from_data_list(graphs[:2]))  # Records statistics of two graphs.
+    options = {} if recompute_norms else {"recompute_norms": False}
+    loader = ProSamplerLoader(graphs, 2, encoder=encoder, **options)
+    found = {
+        choice: encode_dataset(encoder, graphs, batch_size=2, recompute_norms=choice)
+        for choice in (True, False)
+    }
+    assert torch.equal(loader.batch_sampler.embeddings(), found[recompute_norms])
+    assert not torch.allclose(found[True], found[False], atol=1e-2)
 
 
 def test_follows_the_encoder(graphs):

@@ -118,6 +118,8 @@ def main() -> None:
             sampler=args.sampler,
             batch_size=args.batch_size,
             num_epochs=args.num_epochs,
+            # Training is quicker so, and the share of the monitor the larger.
+            recompute_norms=False,
             device=args.device,
         )
         record = measure(config, args.num_pairs)

@@ -51,6 +51,8 @@ class Grid:
         batch_size = BATCH_SIZES.get(dataset, BATCH_SIZE) * row.pop("batch_factor", 1)
         if row.get("sampler") == "multi-start":  # Walks of eight graphs each.
             row.setdefault("num_starts", int(batch_size) // 8)
+        # As in the public script, unless a row is about that.
+        row.setdefault("recompute_norms", False)
         return PretrainConfig(dataset, seed=seed, batch_size=int(batch_size), **row)
 
 
