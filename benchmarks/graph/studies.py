@@ -119,8 +119,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "policies": _of(reported.POLICIES, batches, "uniform"),
     "table4": _of(reported.TABLE4, dials),
     "table5": _of(reported.TABLE5, dials),
-    "table4/norms": _of(reported.TABLE4_NORMS, dials),
-    "table5/norms": _of(reported.TABLE5_NORMS, dials),
     "ablations": _of(reported.ABLATIONS, accuracies),
     "ablations/differences": _of(reported.ABLATIONS, differences, _ABLATIONS),
     "bound": _of(reported.BOUND, accuracies),

@@ -15,8 +15,6 @@ STUDIES: dict[str, Sequence[Grid]] = {
     "policies": [reported.POLICIES],
     "mvgrl": [reported.MVGRL, reported.MVGRL_WIDE],
     "collab": [
-        reported.TABLE4_NORMS,
-        reported.TABLE5_NORMS,
         reported.TABLE4,
         reported.TABLE5,
     ],
