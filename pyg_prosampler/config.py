@@ -114,7 +114,8 @@ class PretrainConfig:
         False,
         "Deviate from GraphCL's paper as its public code does: original against one "
         "augmented view, positive left out of the denominator, one-sided, subgraphs "
-        "of one hop, edges only removed, and the same uniform batches in every epoch.",
+        "of one hop, edges only removed, batch norms as recorded (unless asked for), "
+        "and the same uniform batches in every epoch.",
     )
     augmentation: str = _option(
         "random2",

@@ -99,6 +99,7 @@ def test_differences(records):
     (label, found), published = list(rows.items())[1:]
     assert label == "GraphCL + ProSampler against GraphCL"
     assert found[0].startswith("+1.40\\* [+0.")
+    assert found[0].endswith("]")
     assert found[1] == ""
     assert published[1] == ["*+0.98*", "*+1.06*"]
 
@@ -125,6 +126,9 @@ def test_differences_are_those_of_common_seeds(records):
     cells = Cells(GRID, known)
     found = cells.difference("GraphCL + ProSampler", "GraphCL", "MUTAG")
     assert found.mean == pytest.approx(mean(GAINS[1:]))
+    pairs = [("GraphCL + ProSampler", "GraphCL")]
+    row = rows_of(differences(cells, pairs))["GraphCL + ProSampler against GraphCL"]
+    assert row[0].endswith("] (5)")
     assert cells.difference("GraphCL + ProSampler", "GraphCL", "NCI1") is None
 
 
@@ -169,6 +173,8 @@ def test_dials_leave_warm_up_out(monkeypatch, records):
     assert rows["GraphCL"][0] == "70.00"
     assert rows["GraphCL"][2:] == ["0.300", "0.600"]
     assert rows["GraphCL + ProSampler"][0] == ""
+    few = rows_of(dials(Cells(grid, records[:6])))
+    assert few["GraphCL"][1] == "81.00 ± 1.00 (3)"
 
 
 def test_batches(records):

@@ -21,12 +21,9 @@ def accuracies(
     """
     lines = []
     for name in cells.grid.rows:
-        line = [name]
-        for dataset in cells.grid.datasets:
-            values = list(cells.scores(name, dataset).values())
-            missing = 0 < len(values) < len(cells.grid.seeds)
-            line.append(_mean_and_spread(values) + f" ({len(values)})" * missing)
-        lines.append(line)
+        lines.append(
+            [name, *(_accuracy(cells, name, key) for key in cells.grid.datasets)]
+        )
         theirs = published.get(name, {})
         lines += _published(
             cells.grid, {key: "{:.2f} ± {:.2f}".format(*theirs[key]) for key in theirs}
@@ -64,6 +61,7 @@ def differences(cells: Cells, pairs: Pairs) -> str:
             [f"{name} against {baseline}"]
             + [
                 _interval(found[key], corrected[key])
+                + _count(found[key].num_pairs, cells.grid)
                 if (key := (name, baseline, dataset)) in found
                 else ""
                 for dataset in cells.grid.datasets
@@ -125,7 +123,7 @@ def dials(cells: Cells) -> str:
                 [
                     name,
                     f"{DIALS[name]:.2f}" if name in DIALS else "",
-                    _mean_and_spread(list(cells.scores(name, dataset).values())),
+                    _accuracy(cells, name, dataset),
                     f"{_mean_of(records, 'similarity'):.3f}",
                     f"{_mean_of(records, 'false_negative_rate'):.3f}",
                 ]
@@ -260,6 +258,16 @@ def _machine(record: Record) -> str:
 def _folds(record: Record) -> list[float]:
     (scores,) = record["evaluation"]["fold_scores"]
     return scores
+
+
+def _accuracy(cells: Cells, name: str, dataset: str) -> str:
+    values = list(cells.scores(name, dataset).values())
+    return _mean_and_spread(values) + _count(len(values), cells.grid)
+
+
+def _count(number: int, grid: Grid) -> str:
+    r"""The number of seeds, in brackets, where some are missing."""
+    return f" ({number})" if 0 < number < len(grid.seeds) else ""
 
 
 def _mean_and_spread(values: Sequence[float]) -> str:

@@ -8,15 +8,16 @@ from scipy import stats
 
 
 class Difference(NamedTuple):
-    r"""A mean paired difference, its bootstrap interval at 95%, and the p-value of the
-    paired t-test. (The smallest that Wilcoxon's test can give, 0.002 for ten pairs,
-    does not survive a correction for a table's many cells.)
+    r"""A mean paired difference, its bootstrap interval at 95%, the p-value of the
+    paired t-test, and the number of pairs. (The smallest that Wilcoxon's test can give,
+    0.002 for ten pairs, does not survive a correction for a table's many cells.)
     """
 
     mean: float
     low: float
     high: float
     p_value: float
+    num_pairs: int
 
 
 def paired_difference(
@@ -26,12 +27,13 @@ def paired_difference(
 
     Example:
         >>> paired_difference([1.0, 2.0, 3.0, 4.0], [2.0, 2.5, 4.0, 4.5])
-        Difference(mean=0.75, low=0.5, high=1.0, p_value=0.0138...)
+        Difference(mean=0.75, low=0.5, high=1.0, p_value=0.0138..., num_pairs=4)
     """
     differences = np.asarray(second) - np.asarray(first)
     if np.ptp(differences) == 0:  # The bootstrap has nothing to draw from.
         mean = float(differences[0])
-        return Difference(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+        p_value = 1.0 if mean == 0 else 0.0
+        return Difference(mean, mean, mean, p_value, len(differences))
     interval = stats.bootstrap(
         (differences,), np.mean, method="percentile", rng=np.random.default_rng(seed)
     ).confidence_interval
@@ -40,6 +42,7 @@ def paired_difference(
         float(interval.low),
         float(interval.high),
         float(stats.ttest_1samp(differences, 0.0).pvalue),
+        len(differences),
     )
 
 
