@@ -56,4 +56,5 @@ class EmbeddingBank:
                 "the embedding bank is empty; call `loader.update(batch, z)` after "
                 "every training step, and keep at least one warm-up epoch"
             )
-        return self.embeddings
+        # Training goes on, and what was drawn by should stay what it was.
+        return self.embeddings.clone()

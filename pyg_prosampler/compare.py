@@ -15,6 +15,8 @@ from pyg_prosampler.experiment import run
 from pyg_prosampler.hardness import uniform_floor
 from pyg_prosampler.records import RunFolder, environment
 
+UNTRAINED = "untrained"
+
 
 def compare(
     config: PretrainConfig,
@@ -26,7 +28,8 @@ def compare(
     on_run: Callable[[PretrainConfig], dict[str, Callable[..., None]]] | None = None,
 ) -> dict[str, Any]:
     r"""Runs every sampler with every seed, one run folder each in
-    :obj:`folder/sampler/seed`, and summarises them. Runs that have finished
+    :obj:`folder/sampler/seed`, and an untrained encoder for every seed in
+    :obj:`folder/untrained/seed`, and summarises them. Runs that have finished
     with the same configuration are not run again.
 
     Args:
@@ -44,22 +47,30 @@ def compare(
         dict: The summary, as written to :obj:`summary.json`: the configuration,
         the command, versions, machine, the rows of :meth:`summarize` and the
         false-negative rate of uniform batches.
+
+    Raises:
+        ValueError: If there are no epochs, so that nothing would be compared.
     """
+    if config.num_epochs < 1:
+        raise ValueError(
+            f"`num_epochs` should be at least 1 to compare samplers (got "
+            f"{config.num_epochs}); an untrained encoder is in every comparison"
+        )
     top = RunFolder(folder)
     whole = asdict(config) | {"sampler": list(samplers), "seed": list(seeds)}
     top.write_config(whole)
     for seed in seeds:
+        untrained = replace(config, sampler="uniform", seed=seed, num_epochs=0)
+        run_once(untrained, dataset, run_path(folder, UNTRAINED, seed))
         for sampler in samplers:
-            # Untrained weights are those of the seed: once will do.
-            untrained = sampler == samplers[0]
             one = replace(config, sampler=sampler, seed=seed)
-            run_once(one, dataset, folder, untrained, on_run)
+            run_once(one, dataset, run_path(folder, sampler, seed), on_run)
     rows = summarize(folder, samplers, seeds)
     labels = labels_of(dataset)
     floor = None if labels is None else uniform_floor(labels)
     summary = {
         "config": whole,
-        **environment(),
+        **environment(config.device),
         "rows": rows,
         "false_negative_floor": floor,
     }
@@ -70,21 +81,13 @@ def compare(
 def run_once(
     config: PretrainConfig,
     dataset: InMemoryDataset,
-    folder: Path | str,
-    evaluate_untrained: bool,
+    path: Path,
     on_run: Callable[[PretrainConfig], dict[str, Callable[..., None]]] | None = None,
 ) -> None:
     r"""Does one run of a comparison, unless it is finished."""
-    path = run_path(folder, config.sampler, config.seed)
     if not is_finished(path, config):
         callbacks = on_run(config) if on_run is not None else {}
-        run(
-            config,
-            dataset,
-            path,
-            evaluate_untrained=evaluate_untrained,
-            **callbacks,
-        )
+        run(config, dataset, path, evaluate_untrained=False, **callbacks)
 
 
 def run_path(folder: Path | str, sampler: str, seed: int) -> Path:
@@ -96,7 +99,8 @@ def is_finished(path: Path, config: PretrainConfig) -> bool:
     r"""Whether a folder holds a finished run of this configuration."""
     if not (path / "embeddings.pt").exists():
         return False
-    return RunFolder(path).read_config() == asdict(config)
+    done = PretrainConfig.from_saved(RunFolder(path).read_config())
+    return done.identity() == config.identity()
 
 
 def summarize(
@@ -110,11 +114,11 @@ def summarize(
     """
     records = {
         (sampler, seed): RunFolder(run_path(folder, sampler, seed)).read_records()
-        for sampler in samplers
+        for sampler in (UNTRAINED, *samplers)
         for seed in seeds
     }
-    first = {seed: records[samplers[0], seed] for seed in seeds}
-    rows = [{"sampler": "untrained", **_accuracy(first, "untrained")}]
+    untrained = {seed: records[UNTRAINED, seed] for seed in seeds}
+    rows: list[dict[str, Any]] = [{"sampler": UNTRAINED, **_accuracy(untrained)}]
     for sampler in samplers:
         runs = {seed: records[sampler, seed] for seed in seeds}
         epochs = [
@@ -126,7 +130,7 @@ def summarize(
         rows.append(
             {
                 "sampler": sampler,
-                **_accuracy(runs, "trained"),
+                **_accuracy(runs),
                 "similarity": _mean_of(epochs, "similarity"),
                 "similarity_floor": _mean_of(epochs, "similarity_floor"),
                 "false_negative_rate": _mean_of(epochs, "false_negative_rate"),
@@ -180,13 +184,9 @@ def to_table(rows: list[dict[str, Any]], title: str, floor: float | None) -> Tab
     return table
 
 
-def _accuracy(runs: dict[int, list[dict[str, Any]]], stage: str) -> dict[str, Any]:
-    scores = [
-        record
-        for records in runs.values()
-        for record in records
-        if record["type"] == "evaluation" and record["stage"] == stage
-    ]
+def _accuracy(runs: dict[int, list[dict[str, Any]]]) -> dict[str, Any]:
+    # What a run evaluates last is what it has made.
+    scores = [records[-1] for records in runs.values()]
     means = [score["mean"] for score in scores]
     return {
         "metric": scores[0].get("metric", "accuracy"),

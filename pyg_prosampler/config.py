@@ -1,6 +1,6 @@
 r"""The frozen configuration of a run."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
@@ -40,6 +40,10 @@ FRAMEWORK_DEFAULTS: dict[str, dict[str, Any]] = {
         "learning_rate": 0.001,
     },
 }
+
+
+# Where data lie says nothing about a result, and neither should the device.
+PLACES = ("root", "mirror", "device")
 
 
 def _option(default: Any, description: str) -> Any:
@@ -211,6 +215,13 @@ class PretrainConfig:
             raise ValueError(
                 f"`num_epochs` should not be negative (got {self.num_epochs})"
             )
+        if self.seed < 0:
+            raise ValueError(f"`seed` should not be negative (got {self.seed})")
+        for name in ("hidden_channels", "num_layers"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"`{name}` should be at least 1 (got {getattr(self, name)})"
+                )
         if not self.learning_rate > 0:
             raise ValueError(
                 f"`learning_rate` should be positive (got {self.learning_rate})"
@@ -227,6 +238,23 @@ class PretrainConfig:
             raise ValueError(
                 f"`device` '{self.device}' is not to be had here; pass 'cpu' ({error})"
             ) from error
+
+    @classmethod
+    def from_saved(cls, saved: dict[str, Any], **changes: Any) -> "PretrainConfig":
+        r"""Reads what :meth:`dataclasses.asdict` has made of a configuration, perhaps
+        of an earlier version: fields that have gone since are left out, and those that
+        have been added had their defaults, but for batch norms, which were as recorded.
+        The device is the CPU unless changes name another, whatever it was.
+        """
+        known = {f.name for f in fields(cls)}
+        values = {key: value for key, value in saved.items() if key in known}
+        return cls(**{"recompute_norms": False} | values | {"device": "cpu"} | changes)
+
+    def identity(self) -> dict[str, Any]:
+        r"""What two runs have in common if they are the same: all but the device, and
+        where data lie.
+        """
+        return {key: value for key, value in asdict(self).items() if key not in PLACES}
 
     def _fill_in(self, name: str, value: Any) -> None:
         if getattr(self, name) is None:

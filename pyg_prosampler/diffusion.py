@@ -231,7 +231,12 @@ def diffuse(
 
 def _fingerprint(transform: PPRDiffusion, graphs: list[Data]) -> str:
     digest = hashlib.sha256(repr(transform).encode())
-    for graph in graphs:
+    for index, graph in enumerate(graphs):
+        if graph.edge_index is None:
+            raise ValueError(
+                f"`dataset` should hold graphs with an `edge_index` (graph {index} has "
+                f"none); an isolated node needs an empty one, of shape [2, 0]"
+            )
         digest.update(f"{graph.num_nodes} {graph.num_edges} ".encode())
         digest.update(graph.edge_index.numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -49,8 +49,10 @@ def encode_dataset(
 
     Args:
         encoder (torch.nn.Module or Callable): Maps a
-            :class:`~torch_geometric.data.Batch` to :math:`[B, d]`. A module or
-            one of its methods; any other callable is taken as it is.
+            :class:`~torch_geometric.data.Batch` to :math:`[B, d]`. A module, one of
+            its methods, or a :class:`functools.partial` of either. What modules are in
+            any other callable, such as a lambda, cannot be seen: it is taken as it is,
+            in its own mode and with its own batch norms.
         dataset (Dataset or Sequence[BaseData]): The graphs, with or without transforms.
         batch_size (int, optional): The number of graphs encoded at a time.
             (default: :obj:`128`)
@@ -69,8 +71,9 @@ def encode_dataset(
         set, on the device of the encoder.
 
     Raises:
-        ValueError: If the data set is empty, if the encoder does not return
-            one row per graph, or if it lives on another device than asked for.
+        ValueError: If the data set is empty, if it is a single graph and batch norms
+            are to be recomputed, if the encoder does not return one row per graph, or
+            if it lives on another device than asked for.
 
     Example:
         >>> from torch_geometric.data import Data
@@ -153,6 +156,11 @@ class DatasetEncoder:
 
         module = module_of(self.encoder)
         norms = recording_norms(module) if self.recompute_norms else []
+        if norms and num_graphs < 2:
+            raise ValueError(
+                f"`dataset` should hold at least 2 graphs for `recompute_norms`, since "
+                f"one has no statistics (got {num_graphs}); pass recompute_norms=False"
+            )
         with evaluating(module, device):
             if not norms:
                 return torch.cat(list(self._passes(self._in_order(), device)))

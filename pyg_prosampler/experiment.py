@@ -2,7 +2,7 @@ r"""From a configuration to a finished run folder."""
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +141,9 @@ def restore(
     checkpoint: dict[str, Any], **changes: Any
 ) -> tuple[PretrainConfig, Framework, InMemoryDataset]:
     r"""Returns configuration, framework and data set of a checkpoint, with
-    changes such as another :obj:`device` or :obj:`root`.
+    changes such as another :obj:`root`, or a :obj:`device` other than the CPU.
     """
-    config = replace(PretrainConfig(**checkpoint["config"]), **changes)
+    config = PretrainConfig.from_saved(checkpoint["config"], **changes)
     dataset = load_for(config)
     framework = build_framework(config, dataset)
     framework.load_state_dict(checkpoint["state_dict"])

@@ -47,7 +47,9 @@ class ProSamplerLoader(DataLoader):
         encoder (torch.nn.Module or Callable): Maps a
             :class:`~torch_geometric.data.Batch` to graph embeddings
             :math:`[B, d]`. It is run on the whole data set at every refresh, in
-            evaluation mode and without side effects. May be :obj:`None` where
+            evaluation mode and without side effects if it is a module or a method of
+            one; a lambda is taken as it is, see :meth:`~pyg_prosampler.encode_dataset`.
+            May be :obj:`None` where
             no embeddings are computed: with :obj:`embedding_source="bank"`, or
             for :class:`~pyg_prosampler.policies.UniformPolicy`.
         embedding_source (str, optional): :obj:`"encoder"` for a fresh pass at

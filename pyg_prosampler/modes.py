@@ -1,5 +1,6 @@
 r"""Modes and statistics of a module, for a while."""
 
+import functools
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def module_of(function: Callable[..., Any]) -> Module | None:
-    r"""Returns a module as it is, and the module of one of its methods; any other
-    callable has none.
+    r"""Returns a module as it is, and the module of one of its methods, also inside of
+    :class:`functools.partial`; any other callable has none.
     """
+    while isinstance(function, functools.partial):
+        function = function.func
     owner = function if isinstance(function, Module) else None
     owner = getattr(function, "__self__", owner)
     return owner if isinstance(owner, Module) else None

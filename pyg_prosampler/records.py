@@ -40,9 +40,14 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
 
     def write_config(self, config: dict[str, Any]) -> None:
-        r"""Writes :obj:`config.json` and begins new records."""
-        self.write_json("config.json", {"config": config, **environment()})
-        (self.path / "records.jsonl").unlink(missing_ok=True)
+        r"""Begins a run: removes what an earlier one has left, and writes
+        :obj:`config.json`.
+        """
+        # The mark of a finished run goes first.
+        for name in ("embeddings.pt", "checkpoint.pt", "records.jsonl"):
+            (self.path / name).unlink(missing_ok=True)
+        device = config.get("device", "cpu")
+        self.write_json("config.json", {"config": config, **environment(device)})
 
     def write_json(self, name: str, value: Any) -> None:
         r"""Writes a JSON file."""
@@ -107,8 +112,10 @@ class _Replacing:
             self.temporary.unlink(missing_ok=True)
 
 
-def environment() -> dict[str, Any]:
-    r"""Returns the command, the time, the versions and the machine."""
+def environment(device: str = "cpu") -> dict[str, Any]:
+    r"""Returns the command, the time, the versions and the machine, with its GPU if
+    that is the device.
+    """
     return {
         "command": " ".join([_program(), *sys.argv[1:]]),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -120,7 +127,9 @@ def environment() -> dict[str, Any]:
             "num_cores": os.cpu_count(),
             "num_threads": torch.get_num_threads(),
             "gpu": (
-                torch.cuda.get_device_name() if torch.cuda.is_available() else None
+                torch.cuda.get_device_name(device)
+                if torch.device(device).type == "cuda"
+                else None
             ),
         },
     }
@@ -175,6 +184,9 @@ def _commit() -> str | None:
     r"""The commit of the source, if it is a checkout, with a mark if a program has been
     changed. New records and the pages that show them change none.
     """
+    # An installed package may lie within somebody else's checkout.
+    if _git("ls-files", Path(__file__).name) is None:
+        return None
     commit = _git("describe", "--always", "--abbrev=12")
     if commit and _git("status", "--porcelain", "-uno", "--", ":(top)*.py"):
         commit += "-dirty"

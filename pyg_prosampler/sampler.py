@@ -114,6 +114,8 @@ class ProSampler(Sampler[list[int]]):
         policy: BatchPolicy | BatchFunction | None = None,
     ) -> None:
         _check_sizes(num_instances, batch_size, drop_last)
+        if seed < 0:
+            raise ValueError(f"`seed` should not be negative (got {seed})")
         if coverage not in COVERAGES:
             raise ValueError(
                 f"`coverage` should be one of {COVERAGES} (got '{coverage}')"
@@ -219,8 +221,6 @@ class ProSampler(Sampler[list[int]]):
                 self.steps_since_refresh = 0
                 report["num_refreshes"] += 1
                 dealt = None
-            if not unseen.any():  # All starts are used up: begin again.
-                unseen.fill(True)
             if dealt is None:
                 prepared = None if is_warmup else self.prepared
                 dealer = Dealer(

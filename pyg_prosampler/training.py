@@ -85,6 +85,8 @@ def pretrain(
             :class:`~pyg_prosampler.hardness.HardnessMonitor`.
 
     Raises:
+        ValueError: If labels are to be used that graphs do not have, or if no batch
+            has two graphs.
         FloatingPointError: If the loss is NaN or infinite.
     """
     # Labels that are left out of the negatives do no harm.
@@ -110,6 +112,11 @@ def pretrain(
                 measured_on = latest
                 monitor.measure_on(latest)
             has_labels = batch.y is not None and batch.y.numel() == batch.num_graphs
+            if use_labels and not has_labels:
+                raise ValueError(
+                    "`use_labels` needs a label `y` for every graph, and batches of "
+                    "`loader` have none; give them labels or leave it out"
+                )
             graph_id = batch.graph_id
             monitor.step(graph_id, batch.y.view(-1) if has_labels else None)
             batch = batch.to(device)
@@ -132,6 +139,7 @@ def pretrain(
             if on_step is not None:
                 on_step(
                     {
+                        "epoch": epoch,
                         "loss": losses[-1],
                         "restart_prob": sampler.report["restart_prob"],
                         **monitor.latest(),

@@ -76,7 +76,7 @@ def random_walk_with_restart(
     if num_steps < 0:
         raise ValueError(f"`num_steps` should not be negative (got {num_steps})")
     check_restart_prob(restart_prob)
-    backend = resolve_backend(backend)
+    backend = resolve_backend(backend, start.device)
     return walk_csr(rowptr, col, start, num_steps, restart_prob, generator, backend)
 
 
@@ -158,8 +158,8 @@ def check_restart_prob(restart_prob: float) -> None:
         )
 
 
-def resolve_backend(backend: str) -> str:
-    r"""Checks the backend and resolves :obj:`"auto"`."""
+def resolve_backend(backend: str, device: torch.device | None = None) -> str:
+    r"""Checks the backend and resolves :obj:`"auto"`, for a graph on some device."""
     if backend not in BACKENDS:
         raise ValueError(f"`backend` should be one of {BACKENDS} (got '{backend}')")
     if backend == "torch_cluster" and not has_torch_cluster():
@@ -168,8 +168,15 @@ def resolve_backend(backend: str) -> str:
             "or pass backend='torch'"
         )
     if backend == "auto":
-        return "torch_cluster" if has_torch_cluster() else "torch"
+        on_cuda = device is not None and device.type == "cuda"
+        fits = has_torch_cluster() and (not on_cuda or _built_for_cuda())
+        return "torch_cluster" if fits else "torch"
     return backend
+
+
+def _built_for_cuda() -> bool:
+    version: int = torch.ops.torch_cluster.cuda_version()
+    return version != -1
 
 
 @functools.cache

@@ -75,6 +75,10 @@ def test_samplers(mini_root):
     assert sampler("multi-start", **dials).policy == replace(walk, num_starts=4)
     shared = sampler("prosampler", **dials, candidates="shared").policy
     assert shared == replace(walk, candidates="shared")
+    walk = sampler("prosampler", **dials, max_steps=9, backend="torch").policy
+    assert (walk.max_steps, walk.backend) == (9, "torch")
+    other = sampler("knn", seed=5, num_warmup_epochs=3, refresh_every=2)
+    assert (other.seed, other.num_warmup_epochs, other.refresh_every) == (5, 3, 2)
     assert sampler("gcbs").policy == GCBSPolicy()
     assert sampler("ngame").policy == NGAMEPolicy()
 

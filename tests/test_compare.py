@@ -49,14 +49,50 @@ def test_finished_runs_are_kept(config, tmp_path):
     compare(config, dataset, ["uniform"], [0], tmp_path / "o", on_run=on_run)
     compare(config, dataset, ["uniform"], [0, 1], tmp_path / "o", on_run=on_run)
     assert begun == [("uniform", 0), ("uniform", 1)]
-    # Not with another configuration, nor if they were cut short.
+    # Wherever the data come from by then.
+    elsewhere = replace(config, root="elsewhere", mirror="file:///nowhere")
+    compare(elsewhere, dataset, ["uniform"], [0, 1], tmp_path / "o", on_run=on_run)
+    assert len(begun) == 2
+    # Not with another configuration.
     changed = replace(config, num_epochs=1)
     compare(changed, dataset, ["uniform"], [0], tmp_path / "o", on_run=on_run)
-    assert len(begun) == 3
-    path = run_path(tmp_path / "o", "uniform", 1)
-    assert is_finished(path, replace(config, sampler="uniform", seed=1))
-    (path / "embeddings.pt").unlink()
-    assert not is_finished(path, replace(config, sampler="uniform", seed=1))
+    assert begun[2:] == [("uniform", 0)]
+
+
+@pytest.mark.parametrize("after", ["uniform", "knn"])
+def test_samplers_may_be_added_reordered_and_left_out(config, tmp_path, after):
+    dataset, folder = load_for(config), tmp_path / "o"
+    before = compare(config, dataset, ["prosampler", after], [0], folder)["rows"]
+    for samplers in ([after, "prosampler"], [after]):
+        rows = compare(config, dataset, samplers, [0], folder)["rows"]
+        assert [row["sampler"] for row in rows] == ["untrained", *samplers]
+        for row in rows:
+            assert row in before
+
+
+def test_a_run_that_is_interrupted_is_not_finished(config, tmp_path):
+    dataset, folder = load_for(config), tmp_path / "o"
+    compare(config, dataset, ["uniform"], [0], folder)
+    longer = replace(config, num_epochs=3, sampler="uniform")
+
+    def interrupt(step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(
+            longer, dataset, ["uniform"], [0], folder,
+            on_run=lambda one: {"on_step": interrupt},
+        )  # fmt: skip
+    assert not is_finished(run_path(folder, "uniform", 0), longer)
+    (_, row) = compare(longer, dataset, ["uniform"], [0], folder)["rows"]
+    assert row["num_steps"] == 9
+
+
+def test_nothing_to_compare_without_epochs(config, tmp_path):
+    untrained = replace(config, num_epochs=0)
+    with pytest.raises(ValueError, match=r"`num_epochs` should be at least 1.*got 0"):
+        compare(untrained, load_for(config), ["uniform"], [0], tmp_path / "o")
+    assert not (tmp_path / "o").exists()
 
 
 def test_table_fits_a_terminal(config, tmp_path):

@@ -1,4 +1,4 @@
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import pytest
 
@@ -40,6 +40,25 @@ def test_defaults_depend_on_framework_and_objective():
     assert PretrainConfig(framework="mvgrl", hidden_channels=8).hidden_channels == 8
 
 
+def test_saved_configurations():
+    config = PretrainConfig("NCI1", root="/there", tau=0.3, recompute_norms=True)
+    assert PretrainConfig.from_saved(asdict(config)) == config
+    saved = asdict(config) | {"device": "cuda", "gone": 1}
+    del saved["tau"], saved["recompute_norms"]
+    early = PretrainConfig.from_saved(saved, root="/here")
+    assert (early.device, early.root, early.tau) == ("cpu", "/here", 0.1)
+    assert not early.recompute_norms
+    assert PretrainConfig.from_saved(asdict(config), device="meta").device == "meta"
+
+
+def test_identity_is_all_but_places():
+    config = PretrainConfig("NCI1")
+    for change in ({"root": "/r"}, {"mirror": "file:///m"}, {"device": "meta"}):
+        assert replace(config, **change).identity() == config.identity()
+    for change in ({"seed": 1}, {"dataset": "MUTAG"}, {"recompute_norms": False}):
+        assert replace(config, **change).identity() != config.identity()
+
+
 def test_pairs_that_make_no_sense_are_refused_with_the_reason():
     with pytest.raises(ValueError, match="views of 'graphcl' do not share their nodes"):
         PretrainConfig(objective="jsd")
@@ -57,6 +76,9 @@ def test_pairs_that_make_no_sense_are_refused_with_the_reason():
         ({"candidates": "x"}, r"`candidates` should be one of .*shared"),
         ({"augmentation": "x"}, r"`augmentation` should be one of .*random2"),
         ({"num_epochs": -1}, r"`num_epochs` should not be negative \(got -1\)"),
+        ({"seed": -1}, r"`seed` should not be negative \(got -1\)"),
+        ({"num_layers": 0}, r"`num_layers` should be at least 1 \(got 0\)"),
+        ({"hidden_channels": 0}, r"`hidden_channels` should be at least 1"),
         ({"learning_rate": 0.0}, r"`learning_rate` should be positive \(got 0.0\)"),
         ({"restart_prob": "0.2-0.1"}, r"`restart_prob` .*\(got '0.2-0.1'\)"),
         ({"restart_prob": "1.2"}, r"`restart_prob` .*\(got '1.2'\)"),

@@ -212,6 +212,13 @@ def test_diffuse_computes_once(dataset, tmp_path):
     assert len(files(tmp_path)) == 1
 
 
+def test_diffuse_needs_edges(dataset, tmp_path):
+    dataset._data.edge_index = None
+    del dataset.slices["edge_index"]
+    with pytest.raises(ValueError, match=r"`edge_index` \(graph 0 has none\)"):
+        diffuse(dataset, root=tmp_path)
+
+
 def test_diffuse_keeps_results_apart(dataset, tmp_path):
     assert_diffused(diffuse(dataset, PPRDiffusion(), tmp_path), dataset)
     for transform, source in (

@@ -1,4 +1,5 @@
 import random
+from functools import partial
 
 import numpy as np
 import pytest
@@ -81,8 +82,9 @@ def test_a_method_of_a_module_counts_as_the_module(graphs):
             return sum_pool(batch)
 
     model = Model().train()
-    encode_dataset(model.embed, graphs)
-    assert model.training
+    for encoder in (model.embed, partial(model.embed), partial(partial(model.embed))):
+        encode_dataset(encoder, graphs)
+        assert model.training
 
 
 def test_flags_come_back_after_an_error(graphs):
@@ -115,6 +117,9 @@ def test_wrong_output(graphs, encoder, got):
 def test_bad_input(graphs):
     with pytest.raises(ValueError, match="`dataset` should hold at least one graph"):
         encode_dataset(sum_pool, [])
+    with pytest.raises(ValueError, match=r"`recompute_norms`, .*\(got 1\); pass"):
+        encode_dataset(GINEncoder(3), graphs[:1], recompute_norms=True)
+    assert encode_dataset(GINEncoder(3), graphs[:1]).size(0) == 1
     with pytest.raises(ValueError, match=r"`batch_size` .*\(got 0\)"):
         encode_dataset(sum_pool, graphs, batch_size=0)
     with pytest.raises(ValueError, match=r"`device` is 'meta', but .* on 'cpu'"):
@@ -123,6 +128,14 @@ def test_bad_input(graphs):
     split[0].to("meta")
     with pytest.raises(ValueError, match=r"one device \(got \['cpu', 'meta'\]\)"):
         encode_dataset(split, graphs)
+
+
+def test_what_the_bank_has_given_stays_as_it_is():
+    bank = EmbeddingBank(2)
+    bank.update(torch.tensor([0]), torch.ones(1, 2))
+    given = bank()
+    bank.update(torch.tensor([0]), torch.zeros(1, 2))
+    assert given[0].tolist() == [1, 1]
 
 
 def test_bank_keeps_the_latest():

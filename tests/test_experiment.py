@@ -4,10 +4,15 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from pyg_prosampler import encode_dataset, experiment, twin_classes
-from pyg_prosampler.build import build_framework, build_loader, load_for
+from pyg_prosampler import (
+    encode_dataset,
+    experiment,
+    linear_evaluation,
+    twin_classes,
+)
+from pyg_prosampler.build import build_framework, build_loader, labels_of, load_for
 from pyg_prosampler.config import PretrainConfig
-from pyg_prosampler.experiment import embed_dataset, restore, run
+from pyg_prosampler.experiment import embed_dataset, evaluate_embeddings, restore, run
 from pyg_prosampler.records import RunFolder, weights_digest
 
 
@@ -90,19 +95,38 @@ def test_imdb_binary_end_to_end(shared_data, tmp_path, sampler):
             )
 
 
-def test_norms_are_recomputed_wherever_the_data_set_is_encoded(config, tmp_path):
-    config = replace(config, recompute_norms=True)
+@pytest.mark.parametrize("recompute_norms", [False, True])
+def test_norms_are_recomputed_wherever_the_data_set_is_encoded(
+    config, tmp_path, recompute_norms
+):
+    config = replace(config, recompute_norms=recompute_norms)
     dataset = load_for(config)
     run(config, dataset, tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     _, framework, dataset = restore(folder.load("checkpoint.pt"))
     options = {"batch_size": config.batch_size}
-    expected = encode_dataset(framework.embed, dataset, recompute_norms=True, **options)
-    assert torch.equal(folder.load("embeddings.pt")["embeddings"], expected)
+    recomputed = encode_dataset(
+        framework.embed, dataset, recompute_norms=True, **options
+    )
     recorded = encode_dataset(framework.embed, dataset, **options)
-    assert not torch.allclose(recorded, expected, atol=1e-2)
+    assert not torch.allclose(recorded, recomputed, atol=1e-2)
+    expected = recomputed if recompute_norms else recorded
+    assert torch.equal(folder.load("embeddings.pt")["embeddings"], expected)
     drawn_by = build_loader(config, dataset, framework.embed).batch_sampler.embeddings()
     assert torch.equal(drawn_by, expected)
+
+
+def test_the_evaluation_is_that_of_the_configuration(config):
+    dataset = load_for(config)
+    embeddings = torch.randn(40, 3)
+    config = replace(config, protocol="liblinear", num_folds=4, seed=7)
+    found = evaluate_embeddings(config, embeddings, dataset)
+    expected = linear_evaluation(
+        embeddings, labels_of(dataset), protocol="liblinear", num_folds=4, seed=7
+    )
+    assert found["fold_scores"] == expected["fold_scores"]
+    other = evaluate_embeddings(replace(config, seed=0), embeddings, dataset)
+    assert other["fold_scores"] != expected["fold_scores"]
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,20 @@ def test_options_pass_through(graphs):
 
 
 def test_excluded_keys_are_kept_from_the_encoder_and_the_collater(graphs):
-    loader = make(graphs, exclude_keys=["y"], num_warmup_epochs=0)
-    assert all("y" not in batch for batch in loader)
+    encoded = []
+
+    def encoder(batch):
+        encoded.append(batch)
+        return sum_pool(batch)
+
+    for kind in (list, InMemory):
+        encoded.clear()
+        loader = ProSamplerLoader(
+            kind(graphs), 4, encoder=encoder, exclude_keys=["y"], num_warmup_epochs=0
+        )
+        assert all("y" not in batch for batch in loader)
+        assert len(encoded) == 3
+        assert all("y" not in batch for batch in encoded)
 
 
 def test_global_random_state_is_left_alone(graphs):
@@ -204,6 +216,18 @@ def test_bank(graphs):
     assert torch.allclose(loader.bank(), expected)
     loader.update(torch.tensor([4]), torch.zeros(1, 3))
     assert loader.bank()[4].tolist() == [0, 0, 0]
+
+
+def test_what_batches_were_drawn_by_stays_until_the_next_refresh(graphs):
+    loader = make(graphs, embedding_source="bank")
+    for batch in loader:
+        loader.update(batch, sum_pool(batch))
+    batches = iter(loader)
+    batch = next(batches)
+    latest = loader.batch_sampler.latest_embeddings.clone()
+    loader.update(batch, torch.full((4, 3), 9.0))
+    assert torch.equal(loader.batch_sampler.latest_embeddings, latest)
+    assert torch.equal(loader.batch_sampler.prepared.x, latest)
 
 
 def test_bank_misused(graphs):

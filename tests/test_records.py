@@ -50,8 +50,11 @@ def test_an_interrupted_save_leaves_the_old_file(tmp_path):
 def test_a_new_run_begins_new_records(tmp_path):
     folder = RunFolder(tmp_path)
     folder.append({"epoch": 0})
+    for name in ("embeddings.pt", "checkpoint.pt"):
+        folder.save(name, {})
     folder.write_config({})
     assert folder.read_records() == []
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_missing_files_are_named(tmp_path):
@@ -65,6 +68,13 @@ def test_environment_names_versions_and_machine():
     assert found["machine"]["num_cores"] >= 1
     assert {"command", "time", "commit"} <= found.keys()
     json.dumps(found)
+
+
+def test_environment_names_the_gpu_only_if_it_is_used(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"G of {device}")
+    assert environment()["machine"]["gpu"] is None
+    assert environment("cuda:1")["machine"]["gpu"] == "G of cuda:1"
 
 
 def test_environment_names_the_command(monkeypatch):
@@ -96,10 +106,13 @@ def test_commit_is_marked_when_a_program_has_been_changed(tmp_path, monkeypatch)
 
     package = tmp_path / "package"
     package.mkdir()
-    for path in (package / "module.py", tmp_path / "records.jsonl"):
+    for path in (package / "records.py", tmp_path / "records.jsonl"):
         path.write_text("1\n")
     git("init", "-q")
     monkeypatch.setattr(records, "__file__", str(package / "records.py"))
+    # As if installed within a checkout of something else.
+    git("commit", "-q", "-m", "empty", "--allow-empty")
+    assert environment()["commit"] is None
     git("add", ".")
     git("commit", "-q", "-m", "first")
     commit = environment()["commit"]
@@ -107,5 +120,5 @@ def test_commit_is_marked_when_a_program_has_been_changed(tmp_path, monkeypatch)
     (tmp_path / "records.jsonl").write_text("2\n")
     (package / "new.py").write_text("")
     assert environment()["commit"] == commit
-    (package / "module.py").write_text("2\n")
+    (package / "records.py").write_text("2\n")
     assert environment()["commit"] == f"{commit}-dirty"

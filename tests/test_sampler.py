@@ -317,6 +317,7 @@ def test_too_many_candidates_are_clipped_with_a_notice():
         ({"num_instances": 1}, r"`num_instances` should be at least 2.*\(got 1\)"),
         ({"batch_size": 51, "drop_last": True}, r"`batch_size` .* at most 50"),
         ({"coverage": "all"}, r"`coverage` should be one of .*\(got 'all'\)"),
+        ({"seed": -1}, r"`seed` should not be negative \(got -1\)"),
         ({"refresh_every": 0}, r"`refresh_every` .*\(got 0\); pass None"),
         ({"num_warmup_epochs": -1}, r"`num_warmup_epochs` should not be negative"),
         ({"num_candidates": 0}, r"`num_candidates` should be at least 1"),

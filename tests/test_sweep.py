@@ -13,7 +13,6 @@ import typer
 from benchmarks.graph import sweep as module
 from benchmarks.graph.sweep import (
     Clock,
-    identity,
     only,
     read_records,
     run_once,
@@ -87,8 +86,26 @@ def test_record_from_before_a_field_was_added_counts(finished):
     records = read_records(path)
     for record in records:
         assert record["config"].pop("max_steps") is None
+        assert record["config"].pop("protocol") == "libsvm-rbf"
+        record["config"]["device"] = "cuda"  # As records had for a while.
     assert unfinished(configs, records) == []
     assert len(unfinished([replace(configs[0], max_steps=7)], records)) == 1
+    # Norms were as recorded before they could be recomputed.
+    for record in records:
+        del record["config"]["recompute_norms"]
+    assert unfinished(configs, records) == configs
+    recorded = [replace(config, recompute_norms=False) for config in configs]
+    assert unfinished(recorded, records) == []
+
+
+def test_a_run_that_fails_keeps_no_other_from_being_done(config, tmp_path, capsys):
+    path = tmp_path / "results" / "mini.jsonl"
+    bad = replace(config, learning_rate=1e30)
+    assert sweep([bad, config], path, num_jobs=1) == 1
+    (record,) = read_records(path)
+    assert record["config"] == config.identity()
+    assert "lower the learning rate" in capsys.readouterr().out
+    assert unfinished([bad, config], read_records(path)) == [bad]
 
 
 def test_conditions_choose_among_runs(config):
@@ -109,7 +126,7 @@ def test_clock_counts_runs_by_kind(config, monkeypatch):
 
 
 def _took(config, seconds):
-    return {"config": identity(config), "seconds": seconds}
+    return {"config": config.identity(), "seconds": seconds}
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL")

@@ -149,8 +149,11 @@ def test_a_batch_of_one_graph_is_left_out(graphs):
 def test_graphs_without_labels(graphs):
     for graph in graphs:
         del graph.y
-    _, _, records = start(graphs, batch_size=5)
+    model, loader, records = start(graphs, batch_size=5)
     assert [record["false_negative_rate"] for record in records] == [None, None]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    with pytest.raises(ValueError, match="`use_labels` needs a label `y`"):
+        list(pretrain(model, loader, InfoNCE(), optimizer, 1, use_labels=True))
 
 
 def test_bank_is_fed(graphs):
@@ -167,6 +170,7 @@ def test_steps_are_told(graphs):
     list(pretrain(model, loader, InfoNCE(), optimizer, 2, on_step=steps.append))
     assert len(steps) == 4
     assert {"loss", "similarity", "restart_prob"} <= steps[-1].keys()
+    assert [step["epoch"] for step in steps] == [0, 0, 1, 1]
 
 
 def test_a_loss_that_is_not_finite_stops_with_a_remedy(graphs):

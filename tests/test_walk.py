@@ -279,6 +279,23 @@ def test_without_torch_cluster(monkeypatch):
         )
 
 
+@pytest.mark.parametrize("built_for_cuda", [False, True])
+def test_torch_cluster_is_used_where_it_can_be(monkeypatch, built_for_cuda):
+    monkeypatch.setattr(walk, "has_torch_cluster", lambda: True)
+    monkeypatch.setattr(walk, "_built_for_cuda", lambda: built_for_cuda)
+    cpu, cuda = torch.device("cpu"), torch.device("cuda", 0)
+    assert walk.resolve_backend("auto", cpu) == "torch_cluster"
+    expected = "torch_cluster" if built_for_cuda else "torch"
+    assert walk.resolve_backend("auto", cuda) == expected
+    assert walk.resolve_backend("torch_cluster", cuda) == "torch_cluster"
+
+
+@pytest.mark.skipif(not walk.has_torch_cluster(), reason="no torch-cluster")
+def test_torch_cluster_says_what_it_was_built_for():
+    if torch.version.cuda is None:
+        assert not walk._built_for_cuda()
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_cuda_equals_cpu():
     graph = proximity_graph(torch.randn(100, 4), 50, 5)

@@ -3,8 +3,9 @@ r"""The records of a grid, by row and data set."""
 from collections.abc import Iterable
 
 from benchmarks.graph.grids.grid import Grid
+from benchmarks.graph.records import Record
 from benchmarks.graph.statistics import Difference, paired_difference
-from benchmarks.graph.sweep import Record, identity, key_of
+from benchmarks.graph.sweep import key_of
 
 
 class Cells:
@@ -22,7 +23,8 @@ class Cells:
             (name, dataset): {
                 seed: by_key[key]
                 for seed in grid.seeds
-                if (key := key_of(identity(grid.config(name, dataset, seed)))) in by_key
+                if (key := key_of(grid.config(name, dataset, seed).identity()))
+                in by_key
             }
             for name in grid.rows
             for dataset in grid.datasets

@@ -8,7 +8,6 @@ that of the 128 largest graphs. ``python -m benchmarks.graph.tables`` puts the t
 into the docs.
 """
 
-import json
 import multiprocessing
 import tempfile
 import time
@@ -22,6 +21,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, InMemoryDataset
 from torch_geometric.utils import to_dense_adj
 
+from benchmarks.graph.records import Record, put_record
 from pyg_prosampler import JSD, MVGRL, PPRDiffusion, diffuse, load_dataset
 from pyg_prosampler.datasets import max_degree
 from pyg_prosampler.diffusion import diffusion_factors
@@ -135,17 +135,16 @@ def main(
     mirror: Annotated[str | None, typer.Option(help="Mirror of data sets.")] = None,
 ) -> None:
     """Measure all data sets and both steps, and write the records."""
-    records = []
     for name in DATASETS:
         load_dataset(name, root, mirror=mirror)  # Processed outside of the time.
-        records.append(in_own_process(measure, name, root, mirror))
-        print(records[-1])
+        _keep(in_own_process(measure, name, root, mirror))
     for which in ("uniform", "largest"):
-        records.append(in_own_process(measure_step, which, root, mirror))
-        print(records[-1])
-    lines = [json.dumps(record | environment()) + "\n" for record in records]
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("".join(lines))
+        _keep(in_own_process(measure_step, which, root, mirror))
+
+
+def _keep(record: Record) -> None:
+    print(record)
+    put_record(RESULTS, record | environment(), ("dataset", "step"))
 
 
 if __name__ == "__main__":

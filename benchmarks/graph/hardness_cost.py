@@ -12,7 +12,6 @@ has clocked itself, too. From the root of the repository:
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from statistics import median
@@ -22,6 +21,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
+from benchmarks.graph.records import put_record
 from pyg_prosampler import training
 from pyg_prosampler.build import (
     build_framework,
@@ -130,9 +130,8 @@ def main() -> None:
             f"clock: {record['median_monitor_share']:.2%} of training, "
             f"{record['monitor_ms_per_epoch']:.2f} ms per epoch"
         )
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        with args.out.open("a") as file:
-            file.write(json.dumps(record | environment()) + "\n")
+        which = ("dataset", "sampler", "batch_size", "num_epochs")
+        put_record(args.out, record | environment(args.device), which)
 
 
 if __name__ == "__main__":

@@ -21,13 +21,13 @@ promise on coverage, for comparison.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from benchmarks.graph.records import put_record
 from pyg_prosampler import ProSampler, ProSamplerLoader, encode_dataset, load_dataset
 from pyg_prosampler.experiment import PretrainConfig, build_framework
 from pyg_prosampler.hardness import mean_similarity
@@ -161,7 +161,6 @@ def main() -> None:
     places = ("root", "mirror", "cache", "out")
     config = {key: value for key, value in vars(args).items() if key not in places}
     common = {"config": config, **environment()}
-    records = []
     print(
         f"{'data set':12} {'encoder':9} {'alpha':>5} {'batches':11} {'first':>7} "
         f"{'last':>7} {'kept':>12} {'mean':>7} {'weakest':>7} {'filled':>6} "
@@ -180,20 +179,13 @@ def main() -> None:
                         f"{row['fill_rate']:6.1%} {row['seconds_per_epoch']:7.2f}",
                         flush=True,
                     )
-                    records.append(
-                        {
-                            "dataset": name,
-                            "encoder": encoder,
-                            "restart_prob": restart_prob,
-                            "batches": variant,
-                            **row,
-                            **common,
-                        }
-                    )
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = args.out.with_suffix(f".{time.time_ns()}")
-    temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
-    temporary.replace(args.out)
+                    which = {
+                        "dataset": name,
+                        "encoder": encoder,
+                        "restart_prob": restart_prob,
+                        "batches": variant,
+                    }
+                    put_record(args.out, {**which, **row, **common}, which)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from typing import Any
 from benchmarks.graph.cells import Cells
 from benchmarks.graph.grids.grid import Grid
 from benchmarks.graph.published import DIALS, PUBLISHED
+from benchmarks.graph.records import Record
 from benchmarks.graph.statistics import Difference, holm
-from benchmarks.graph.sweep import Record
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -150,7 +150,9 @@ def batches(cells: Cells, baseline: str) -> str:
             if name != baseline:
                 first = cells.scores(baseline, dataset)
                 gaps = [scores[s] - first[s] for s in sorted(scores.keys() & first)]
-                difference = f"{mean(gaps):+.2f} ± {stdev(gaps) / len(gaps) ** 0.5:.2f}"
+                if len(gaps) > 1:
+                    error = stdev(gaps) / len(gaps) ** 0.5
+                    difference = f"{mean(gaps):+.2f} ± {error:.2f}"
             line = [dataset, name, _mean_and_spread(list(scores.values())), difference]
             if any(record["epochs"] for record in records.values()):
                 similarity, everywhere, rate = (

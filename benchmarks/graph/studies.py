@@ -8,6 +8,7 @@ from benchmarks.graph.cells import Cells
 from benchmarks.graph.grids import STUDIES, exploring, reported
 from benchmarks.graph.grids.grid import Grid
 from benchmarks.graph.published import PUBLISHED
+from benchmarks.graph.records import Record, read_records
 from benchmarks.graph.render import (
     accuracies,
     against_published,
@@ -19,7 +20,7 @@ from benchmarks.graph.render import (
     pooled,
     spreads,
 )
-from benchmarks.graph.sweep import RESULTS, Record, read_all, read_records
+from benchmarks.graph.sweep import RESULTS, read_all
 
 _OBJECTIVES = ("GraphCL", "DCL", "HCL", "UnReMix")
 # Every row against its own baseline.

@@ -11,12 +11,13 @@ runs finish, and a line cut short does not count.
 import json
 import os
 import time
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -25,22 +26,20 @@ from tqdm import tqdm
 
 from benchmarks.graph.grids import STUDIES
 from benchmarks.graph.orphans import end_with
+from benchmarks.graph.records import Record, read_records
 from pyg_prosampler.build import load_for
-from pyg_prosampler.config import PretrainConfig
+from pyg_prosampler.config import PLACES, PretrainConfig
 from pyg_prosampler.experiment import run
 from pyg_prosampler.records import RunFolder, environment
 
 RESULTS = Path(__file__).parent / "results"
 
-# Where data lie says nothing about a result, and neither should the device.
-_PLACES = ("root", "mirror", "device")
+_FIELDS = {f.name for f in fields(PretrainConfig)} - set(PLACES)
 # What is kept of every epoch.
 _MEASURES = (
     "loss", "similarity", "similarity_floor", "neighbors_found", "false_negative_rate",
     "effective_rank", "coverage", "fill_rate", "sampler_seconds", "seconds",
 )  # fmt: skip
-
-Record = dict[str, Any]
 
 
 def main(
@@ -64,6 +63,7 @@ def main(
     dry_run: Annotated[bool, typer.Option(help="Only say what is to be done.")] = False,
 ) -> None:
     """Run what has no record yet."""
+    num_failed = 0
     unknown = sorted(set(names or ()) - set(STUDIES))
     if unknown:
         raise typer.BadParameter(f"{unknown} are not among {', '.join(STUDIES)}")
@@ -78,7 +78,10 @@ def main(
                 replace(config, root=root, mirror=mirror, device=device)
                 for config in left
             ]
-            sweep(left, results / f"{name}.jsonl", num_jobs)
+            num_failed += sweep(left, results / f"{name}.jsonl", num_jobs)
+    if num_failed:
+        print(f"{num_failed} runs failed, see above; the next sweep tries them again")
+        raise typer.Exit(1)
 
 
 def only(
@@ -101,8 +104,10 @@ def only(
     ]
 
 
-def sweep(configs: Sequence[PretrainConfig], path: Path, num_jobs: int = -1) -> None:
-    r"""Does all runs and appends their records to a file."""
+def sweep(configs: Sequence[PretrainConfig], path: Path, num_jobs: int = -1) -> int:
+    r"""Does all runs and appends their records to a file. A run that fails is told of
+    and leaves none; returns how many these are.
+    """
     for config in {
         (c.dataset, c.framework, c.node_features): c for c in configs
     }.values():
@@ -113,20 +118,33 @@ def sweep(configs: Sequence[PretrainConfig], path: Path, num_jobs: int = -1) -> 
     os.environ["OMP_NUM_THREADS"] = "1"
     command = environment()["command"]
     done = Parallel(n_jobs=num_jobs, return_as="generator_unordered")(
-        delayed(run_once)(config, os.getpid()) for config in configs
+        delayed(_attempt)(config, os.getpid()) for config in configs
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     layout = (
         "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
     )
     bar = tqdm(done, total=len(configs), desc=path.stem, bar_format=layout)
+    num_failed = 0
     with path.open("a") as file:
         for record in bar:
+            if "error" in record:
+                num_failed += 1
+                bar.write(f"{record['error']}of {json.dumps(record['config'])}\n")
+                continue
             record["command"] = command
             file.write(json.dumps(record) + "\n")
             file.flush()
             os.fsync(file.fileno())
             bar.set_postfix_str(f"{clock.left_after(record):.0f} min left")
+    return num_failed
+
+
+def _attempt(config: PretrainConfig, parent: int) -> Record:
+    try:
+        return run_once(config, parent)
+    except Exception:  # One bad run should not keep others from being done.
+        return {"config": config.identity(), "error": traceback.format_exc()}
 
 
 def run_once(config: PretrainConfig, parent: int | None = None) -> Record:
@@ -145,8 +163,8 @@ def run_once(config: PretrainConfig, parent: int | None = None) -> Record:
     epochs = [record for record in records if record["type"] == "epoch"]
     (evaluation,) = (record for record in records if record["type"] == "evaluation")
     return {
-        "config": identity(config),
-        **environment(),
+        "config": config.identity(),
+        **environment(config.device),
         "seconds": round(seconds, 2),
         "mean": evaluation["mean"],
         "evaluation": {
@@ -190,33 +208,29 @@ class Clock:
         self.seconds.setdefault(_kind(record["config"]), []).append(record["seconds"])
 
 
-def _kind(config: dict[str, Any]) -> str:
+def _kind(config: Record) -> str:
     r"""What decides how long a run takes, by and large."""
     keys = ("dataset", "framework", "num_epochs", "hidden_channels", "batch_size")
     return " ".join(str(config[key]) for key in keys)
 
 
-def identity(config: PretrainConfig) -> dict[str, Any]:
-    r"""What two runs have in common if they are the same."""
-    return {key: v for key, v in asdict(config).items() if key not in _PLACES}
-
-
 def unfinished(
     configs: Iterable[PretrainConfig], records: Iterable[Record]
 ) -> list[PretrainConfig]:
-    r"""Returns the configurations that have no record. A field that has been added to
-    the configuration since a record was made had its default then.
+    r"""Returns the configurations that have no record. For records made before a field
+    was added to the configuration, see :meth:`PretrainConfig.from_saved`.
     """
     done = {key_of(record["config"]) for record in records}
     # What two grids of a study share is run once.
-    wanted = {key_of(identity(config)): config for config in configs}
+    wanted = {key_of(config.identity()): config for config in configs}
     return [config for key, config in wanted.items() if key not in done]
 
 
-def key_of(config: dict[str, Any]) -> str:
-    r"""Tells runs apart."""
-    defaults = {f.name: f.default for f in fields(PretrainConfig)}
-    known = {k: v for k, v in (defaults | config).items() if k not in _PLACES}
+def key_of(config: Record) -> str:
+    r"""Tells runs apart, by what :meth:`PretrainConfig.identity` gives."""
+    if _FIELDS - config.keys():
+        config = PretrainConfig.from_saved(config).identity() | config
+    known = {key: value for key, value in config.items() if key not in PLACES}
     return json.dumps(known, sort_keys=True)
 
 
@@ -225,12 +239,6 @@ def read_all(folder: Path = RESULTS) -> list[Record]:
     return [
         record for name in STUDIES for record in read_records(folder / f"{name}.jsonl")
     ]
-
-
-def read_records(path: Path) -> list[Record]:
-    r"""Reads whole lines; one that was cut short is left out."""
-    lines = path.read_text().split("\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines]
 
 
 def _drop_cut_line(path: Path) -> None:

@@ -57,8 +57,9 @@ def evaluate(
     """Score saved embeddings, or the encoder of a checkpoint."""
     with reported_errors(verbose):
         if path.is_dir():
-            if protocol is None and (path / "config.json").exists():
-                protocol = PretrainConfig(**RunFolder(path).read_config()).protocol
+            if protocol is None and (path / "checkpoint.pt").exists():
+                saved_config = RunFolder(path).read_config()
+                protocol = PretrainConfig.from_saved(saved_config).protocol
             # The split of OGB is that of the data set, and norms are the encoder's.
             encode = protocol == "ogb" or recompute_norms is not None
             path /= "checkpoint.pt" if encode else "embeddings.pt"

@@ -46,14 +46,18 @@ def _bar(
     )
 
     def on_step(step: dict[str, Any]) -> None:
-        epoch = bar.n // steps_per_epoch + 1
         restart_prob = step["restart_prob"]
         bar.set_postfix_str(
-            f"epoch {epoch}/{config.num_epochs}, loss {step['loss']:.3f}, restart "
+            f"epoch {step['epoch'] + 1}/{config.num_epochs}, "
+            f"loss {step['loss']:.3f}, restart "
             + ("none" if restart_prob is None else f"{restart_prob:.3f}")
             + f", similarity {step['similarity']:.3f}",
             refresh=False,
         )
         bar.update()
 
-    return bar, {"on_step": on_step}
+    def on_epoch(record: dict[str, Any]) -> None:
+        # A last batch of one graph was no step.
+        bar.update((record["epoch"] + 1) * steps_per_epoch - bar.n)
+
+    return bar, {"on_step": on_step, "on_epoch": on_epoch}

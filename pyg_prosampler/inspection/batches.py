@@ -42,7 +42,9 @@ def false_negatives(runs: Sequence[Run]) -> dict[str, Any]:
             floor = uniform_floor(run.folder.load("embeddings.pt")["labels"])
     return {
         "floor": floor,
-        "num_warmup": max(sum(epoch["warmup"] for epoch in run.epochs) for run in runs),
+        "num_warmup": max(
+            min(run.config.num_warmup_epochs, len(run.epochs)) for run in runs
+        ),
         "rates": {
             sampler: np.array([row[: min(map(len, rows))] for row in rows])
             for sampler, rows in rates.items()

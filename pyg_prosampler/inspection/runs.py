@@ -1,7 +1,6 @@
 r"""The runs in a folder, and what they have saved."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,7 +37,8 @@ def find_runs(path: Path | str) -> list[Run]:
         folder = RunFolder(records.parent)
         epochs = [r for r in folder.read_records() if r["type"] == "epoch"]
         if epochs:
-            runs.append(Run(folder, _read_config(folder), epochs))
+            config = PretrainConfig.from_saved(folder.read_config())
+            runs.append(Run(folder, config, epochs))
     if not runs:
         raise FileNotFoundError(
             f"'{path}' holds no run with a finished epoch; name a folder that "
@@ -67,11 +67,3 @@ def load_embeddings(runs: Sequence[Run]) -> tuple[Run, Tensor, Tensor | None]:
     ranked = sorted(finished or runs, key=lambda r: r.config.sampler != "prosampler")
     saved = ranked[0].folder.load("embeddings.pt")
     return ranked[0], saved["embeddings"], saved.get("labels")
-
-
-def _read_config(folder: RunFolder) -> PretrainConfig:
-    config = folder.read_config()
-    known = {f.name for f in fields(PretrainConfig)}
-    # Fields may have gone since; drawing takes place here, whatever the device was.
-    values = {key: value for key, value in config.items() if key in known}
-    return PretrainConfig(**values | {"device": "cpu"})

@@ -9,7 +9,8 @@ Policies are of two kinds. *Drawn one by one*: every batch begins at a start tha
 is drawn at random, and :obj:`coverage` decides who may be in it
 (:class:`RandomWalkPolicy`, :class:`KNNPolicy`). *Cut all at once*: an epoch is a
 partition of the data set whatever :obj:`coverage` says, since the policy itself
-divides everybody into batches, and deals them in random order
+divides everybody into batches, and deals them in random order; but other coverages fill
+up the last, smaller batch
 (:class:`UniformPolicy`, :class:`GCBSPolicy`, :class:`NGAMEPolicy`,
 :class:`B3Policy`).
 """

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 @dataclass(frozen=True)
 class UniformPolicy:
     r"""Random batches, as of a plain data loader with shuffling: a strict
-    partition.
+    partition (under :obj:`coverage="partition"`; others fill up the last batch).
     """
 
     def prepare(self, embeddings: Callable[[], Tensor], generator: Generator) -> None:

@@ -35,6 +35,10 @@ def test_compare(invoke, mini_root, tmp_path):
         (["--seeds", "1,1"], "Error: `seeds` should be distinct natural numbers"),
         (["--samplers", "uniform,x"], "Error: `sampler` should be one of"),
         (["--device", "tpu"], "Error: `device` 'tpu'"),
+        (
+            ["--batch-size", "16", "--num-epochs", "0"],
+            "Error: `num_epochs` should be at least 1",
+        ),
     ],
 )
 def test_errors(invoke, mini_root, tmp_path, arguments, message):
@@ -44,6 +48,15 @@ def test_errors(invoke, mini_root, tmp_path, arguments, message):
     assert not (tmp_path / "runs").exists()
     result = invoke("compare", "MINI", "--root", mini_root, *arguments, "-v", status=1)
     assert "Traceback" in result.stderr
+
+
+def test_bar_of_a_run_with_a_last_batch_of_one_graph(invoke, mini_root):
+    result = invoke(
+        "compare", "MINI", "--root", mini_root, "--out", "o", "--seeds", "0", *SMALL,
+        "--samplers", "uniform", "--batch-size", "13",
+    )  # fmt: skip
+    assert "8/8" in result.stderr
+    assert "epoch 2/2, loss" in result.stderr
 
 
 def test_picture_names_the_framework(invoke, mini_root, tmp_path, monkeypatch):

@@ -1,3 +1,4 @@
+import json
 from importlib import import_module
 
 import torch
@@ -16,6 +17,29 @@ def test_evaluate_errors(invoke, tmp_path):
     RunFolder(tmp_path).save("other.pt", {"a": 1})
     result = invoke("evaluate", "other.pt", status=1)
     assert "neither embeddings nor a checkpoint" in result.stderr
+
+
+def test_run_of_another_machine(invoke, mini_root, tmp_path):
+    invoke("pretrain", "MINI", "--root", mini_root, "--out", "o", *SMALL)
+    folder = RunFolder(tmp_path / "o" / "seed0")
+    config = folder.read_config() | {"device": "cuda", "root": "/elsewhere"}
+    folder.write_json("config.json", {"config": config})
+    folder.save("checkpoint.pt", folder.load("checkpoint.pt") | {"config": config})
+    scores = invoke("evaluate", folder.path, "--num-folds", 5, "--json").stdout
+    again = invoke(
+        "evaluate", folder.path / "checkpoint.pt", "--num-folds", 5, "--json",
+        "--root", mini_root,
+    )  # fmt: skip
+    assert json.loads(again.stdout) == json.loads(scores)
+
+
+def test_a_comparison_is_no_run(invoke, mini_root):
+    invoke(
+        "compare", "MINI", "--root", mini_root, "--out", "o", "--seeds", "0", *SMALL,
+        "--samplers", "uniform",
+    )  # fmt: skip
+    result = invoke("evaluate", "o", status=1)
+    assert "does not exist; name the folder of a finished run" in result.stderr
 
 
 def test_norms_of_a_checkpoint(invoke, mini_root, tmp_path, monkeypatch):

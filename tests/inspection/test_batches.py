@@ -12,6 +12,7 @@ from pyg_prosampler.inspection import (
     walk,
 )
 from pyg_prosampler.policies import UniformPolicy
+from pyg_prosampler.records import RunFolder
 from tests.example_runs import clusters, leave_run, run_of
 from tests.reference_hardness import pair_similarities
 from tests.reference_sampling import mean_pair_similarity
@@ -36,6 +37,20 @@ def test_false_negatives(tmp_path):
     assert data["rates"]["uniform"].tolist() == [[0.1]]
     assert data["floor"] == uniform_floor(labels) == 0.625
     assert data["num_warmup"] == 1
+
+
+def test_epochs_that_repeat_the_first_one_are_no_warm_up(tmp_path):
+    folder = leave_run(tmp_path, rates=(), sampler="uniform", published=True)
+    for epoch in range(2):
+        RunFolder(folder).append(
+            {
+                "type": "epoch",
+                "epoch": epoch,
+                "warmup": True,
+                "false_negative_rate": 0.5,
+            }
+        )
+    assert false_negatives(find_runs(tmp_path))["num_warmup"] == 1
 
 
 def test_no_labels_no_false_negatives(tmp_path):

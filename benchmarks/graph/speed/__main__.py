@@ -17,11 +17,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 
+from benchmarks.graph.records import Record, read_records, write_records
 from pyg_prosampler.records import environment
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -45,8 +46,6 @@ ALLOCATIONS = {
 }
 _IN_PROCESS = "PROSAMPLER_SPEED_PART"
 
-Record = dict[str, Any]
-
 
 def main(
     parts: Annotated[
@@ -65,7 +64,7 @@ def main(
     unknown = sorted(set(parts or ()) - set(PARTS))
     if unknown:
         raise typer.BadParameter(f"{unknown} are not among {', '.join(PARTS)}")
-    records = _read(out)
+    records = read_records(out)
     for part in parts or PARTS:
         for allocation, variables in ALLOCATIONS.items():
             key = (part, allocation)
@@ -76,7 +75,7 @@ def main(
             records = [record for record in records if _key(record) != key]
             records += [{"allocation": allocation, **record} for record in measured]
             records.sort(key=lambda record: PARTS.index(record["part"]))
-            _write(out, records)
+            write_records(out, records)
 
 
 def _measure_in_process(
@@ -123,18 +122,6 @@ def describe(record: Record) -> str:
 
 def _key(record: Record) -> tuple[str, str]:
     return record["part"], record["allocation"]
-
-
-def _read(path: Path) -> list[Record]:
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
-
-
-def _write(path: Path, records: list[Record]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    temporary.write_text("".join(json.dumps(record) + "\n" for record in records))
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

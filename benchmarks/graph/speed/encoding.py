@@ -1,8 +1,8 @@
-r"""The embeddings of a refresh, against an epoch of training.
+r"""The embeddings of a data set, against an epoch of training.
 
-Goal: what a fresh pass over the data set takes, collated anew or with batches that are
-kept, and what the bank takes, as shares of a training epoch of GraphCL with uniform
-batches.
+Goal: what a single fresh pass over the data set takes, collated anew or with batches
+that are kept, and what the bank takes, as shares of a training epoch of GraphCL with
+uniform batches. A refresh with recomputed batch norms makes two such passes.
 Non-goals: the proximity graph, which is another part; how well a bank that lags
 describes the encoder.
 """
