@@ -8,7 +8,6 @@ from records in ``results`` alone.
 """
 
 import io
-import json
 import re
 import sys
 from collections.abc import Callable
@@ -20,13 +19,12 @@ from rich.console import Console
 from benchmarks.graph import studies
 from benchmarks.graph.grids import reported
 from benchmarks.graph.pictures import draw_false_negatives
+from benchmarks.graph.records import Record, read_records
 from benchmarks.graph.speed import tables as speed
 from pyg_prosampler.compare import describe_comparison, to_table
 
 PROJECT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).parent / "results"
-
-Record = dict[str, Any]
 
 
 def comparison(records: list[Record]) -> str:
@@ -170,8 +168,7 @@ def read(name: str) -> list[Record]:
     r"""Returns the records of a table."""
     name, _, part = name.partition("/")
     path = RESULTS / f"{name}.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    records = [json.loads(line) for line in lines]
+    records = read_records(path)
     return [record for record in records if not part or record["part"] == part]
 
 

@@ -11,13 +11,11 @@ from benchmarks.graph.grids.grid import Grid
 STUDIES: dict[str, Sequence[Grid]] = {
     "table3": [reported.TABLE3],
     "norms": [reported.NORMS],
+    "objectives": [reported.OBJECTIVES],
     "confirm": [reported.CONFIRM],
     "policies": [reported.POLICIES],
     "mvgrl": [reported.MVGRL, reported.MVGRL_WIDE],
-    "collab": [
-        reported.TABLE4,
-        reported.TABLE5,
-    ],
+    "collab": [reported.TABLE4, reported.TABLE5],
     "ablations": [reported.ABLATIONS],
     "bound": [reported.BOUND],
     "transfer": [reported.TRANSFER],

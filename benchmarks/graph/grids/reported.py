@@ -51,14 +51,14 @@ SUMMARY = Grid(
     }
 )
 
-# What each objective does on two quick sets, out of table 3.
+# The objectives of table 3 as the package runs them by default.
 OBJECTIVES = Grid(
     {
-        name: row
+        name: row | _RECOMPUTED
         for name, row in TABLE3.rows.items()
-        if "kNN" not in name and "public" not in name
+        if not any(word in name for word in ("kNN", "public", "norms"))
     },
-    ("MUTAG", "IMDB-BINARY"),
+    QUICK,
 )
 
 # All ways of making batches.
@@ -130,8 +130,7 @@ ABLATIONS = Grid(
     ("IMDB-BINARY", "PROTEINS"),
 )
 
-# What could be gained at most by better negatives: those of another class alone, which
-# only labels can tell.
+# What is gained by negatives of another class alone, which only labels can tell.
 _BOUND = {"use_labels": True}
 BOUND = Grid(
     by_sampler("GraphCL", {}, TWO)
