@@ -142,6 +142,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "explore/mvgrl-choice": _of(exploring.EXPLORE_MVGRL, choice),
     "explore/mvgrl-degrees": _of(exploring.EXPLORE_MVGRL_DEGREES, accuracies),
     "explore/nci1": _of(exploring.EXPLORE_NCI1, accuracies),
+    "explore/dcl": _of(exploring.EXPLORE_DCL, accuracies),
     "explore/harder": _of(exploring.EXPLORE_HARDER, accuracies),
     "explore/harder-choice": _of(exploring.EXPLORE_HARDER, choice),
     "explore/choice": _of(exploring.CHOICE, choice),

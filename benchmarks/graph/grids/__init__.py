@@ -26,6 +26,7 @@ STUDIES: dict[str, Sequence[Grid]] = {
         exploring.EXPLORE_MVGRL,
         exploring.EXPLORE_MVGRL_DEGREES,
         exploring.EXPLORE_NCI1,
+        exploring.EXPLORE_DCL,
         exploring.EXPLORE_HARDER,
     ],
     "chosen": [exploring.CHOSEN, exploring.CHOSEN_MVGRL],
