@@ -229,6 +229,7 @@ def test_rows_that_are_compared_exist():
         (reported.NORMS, studies._NORMS),
         (reported.CONFIRM, studies._NORMS),
         (reported.MVGRL, studies._MVGRL),
+        (reported.MVGRL_WIDE, studies._MVGRL),
         (reported.OBJECTIVES, studies._OBJECTIVE_PAIRS),
         (reported.ABLATIONS, studies._ABLATIONS),
         (reported.BOUND, studies._BOUND),
