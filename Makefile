@@ -41,7 +41,7 @@ test: setup  ## The whole test suite
 lint: setup  ## Style, format and types
 	"$(VENV)/bin/ruff" check
 	"$(VENV)/bin/ruff" format --check
-	"$(VENV)/bin/mypy" pyg_prosampler
+	"$(VENV)/bin/mypy" pyg_prosampler benchmarks
 
 clean:  ## Remove caches and build output; VENV, data and runs stay
 	rm -rf build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

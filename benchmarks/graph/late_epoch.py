@@ -29,6 +29,7 @@ from torch import Tensor
 
 from benchmarks.graph.records import put_record
 from pyg_prosampler import ProSampler, ProSamplerLoader, encode_dataset, load_dataset
+from pyg_prosampler.dials import default_dials
 from pyg_prosampler.experiment import PretrainConfig, build_framework
 from pyg_prosampler.hardness import mean_similarity
 from pyg_prosampler.losses import InfoNCE
@@ -73,10 +74,8 @@ def measure(
 ) -> dict:
     kind, rebuild_at, coverage = VARIANTS[variant]
     num_instances = embeddings.size(0)
-    default = ProSampler(None, num_instances, args.batch_size).policy
     policy = kind(
-        default.num_candidates,
-        default.num_neighbors,
+        *default_dials(num_instances, None, None),
         restart_prob=restart_prob,
         rebuild_at=rebuild_at,
     )

@@ -7,7 +7,7 @@ Non-goals: the proximity graph, which is another part; how well a bank that lags
 describes the encoder.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -72,7 +72,7 @@ def passes(config: PretrainConfig) -> dict[str, Any]:
     def epoch() -> None:
         list(pretrain(framework, loader, objective, optimizer, num_epochs=1))
 
-    ways = {
+    ways: dict[str, Callable[[], Any]] = {
         "plain": plain,
         "anew": anew,
         "kept": kept,

@@ -15,8 +15,13 @@ from benchmarks.graph.speed.timing import side_by_side
 from pyg_prosampler import knn_graph, proximity_graph
 
 NUM_CHANNELS = 96
-INDEPENDENT = ((1_000, 500, 100), (2_500, 1_000, 70), (5_000, 500, 50))
-INDEPENDENT += ((5_000, 1_000, 100), (20_000, 1_000, 50))
+INDEPENDENT = (
+    (1_000, 500, 100),
+    (2_500, 1_000, 70),
+    (5_000, 500, 50),
+    (5_000, 1_000, 100),
+    (20_000, 1_000, 50),
+)
 SHARED = (200_000, 1_000, 50)
 
 

@@ -1,7 +1,7 @@
 r"""Index batches from walks on a proximity graph, against a plain Python loop."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ class Prepared(ProSampler):
     def __init__(self, graph: Data, coverage: str, rebuild_at: float = 0.0) -> None:
         num_nodes = graph.num_nodes
         super().__init__(
-            None,
+            lambda: graph.x,
             num_nodes,
             BATCH_SIZE,
             policy=RandomWalkPolicy(
@@ -56,7 +56,7 @@ def measure(root: str, mirror: str | None) -> Iterator[dict[str, Any]]:
         }
         for coverage in ("independent", "unseen_start", "partition"):
             sampler = Prepared(graph, coverage)
-            ways = {
+            ways: dict[str, Callable[[], Any]] = {
                 "until all are seen": partial(until_all_are_seen, neighbors, rng),
                 "as many batches": partial(independent, neighbors, num_batches, rng),
                 "ProSampler": partial(list, sampler),
