@@ -109,7 +109,11 @@ EXPLORE_MVGRL_DEGREES = Grid(
         | sampler
         | {"hidden_channels": 512}
         | change
-        for suffix, change in (("", {}), (", LIBLINEAR", _LINEAR))
+        for suffix, change in (
+            ("", {}),
+            (", LIBLINEAR", _LINEAR),
+            (", LIBLINEAR, ten folds", _LINEAR | {"num_folds": 10}),
+        )
         for name, sampler in (("uniform", UNIFORM), ("untrained", UNTRAINED))
     },
     ("MUTAG",),
