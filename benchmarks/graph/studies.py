@@ -142,6 +142,9 @@ TABLES: dict[str, Callable[[], str]] = {
     ),
     "explore/mvgrl-choice": _of(exploring.EXPLORE_MVGRL, choice),
     "explore/mvgrl-degrees": _of(exploring.EXPLORE_MVGRL_DEGREES, accuracies),
+    "explore/mvgrl-authors": _of(
+        exploring.EXPLORE_MVGRL_AUTHORS, accuracies, PUBLISHED
+    ),
     "explore/nci1": _of(exploring.EXPLORE_NCI1, accuracies),
     "explore/dcl": _of(exploring.EXPLORE_DCL, accuracies),
     "explore/harder": _of(exploring.EXPLORE_HARDER, accuracies),
