@@ -17,9 +17,13 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.graph import studies
+from benchmarks.graph.cells import Cells
+from benchmarks.graph.frozen import FROZEN
 from benchmarks.graph.grids import reported
 from benchmarks.graph.pictures import draw_false_negatives
+from benchmarks.graph.published import PUBLISHED
 from benchmarks.graph.records import Record, read_records
+from benchmarks.graph.render import accuracies
 from benchmarks.graph.speed import tables as speed
 from pyg_prosampler.compare import describe_comparison, to_table
 
@@ -72,6 +76,12 @@ def diffusion(records: list[Record]) -> str:
         f"one thread) took, at its peak, {', and '.join(steps)}."
     )
     return "\n".join([*lines, "", sentence, "", *provenance(records)])
+
+
+def frozen(records: list[Record]) -> str:
+    r"""A row of accuracies, and of what was published for MVGRL."""
+    published = dict.fromkeys(FROZEN.rows, PUBLISHED["MVGRL"])
+    return accuracies(Cells(FROZEN, records), published)
 
 
 def late_epoch(records: list[Record]) -> str:
@@ -157,6 +167,7 @@ TABLES: dict[str, Callable[[], str]] = {
     for name, table in {
         "compare-MUTAG": comparison,
         "diffusion": diffusion,
+        "frozen": frozen,
         "hardness_cost": hardness_cost,
         "late_epoch": late_epoch,
         **{f"speed/{part}": with_provenance(t) for part, t in speed.TABLES.items()},
