@@ -49,6 +49,9 @@ def main() -> None:
     parser.add_argument("--root", default="data")
     parser.add_argument("--mirror")
     args = parser.parse_args()
+    unknown = sorted(set(args.datasets) - set(FROZEN.datasets))
+    if unknown:
+        parser.error(f"`datasets` should be among {FROZEN.datasets} (got {unknown})")
     done = {key_of(record["config"]) for record in read_records(PATH)}
     left = [
         replace(config, root=args.root, mirror=args.mirror)
