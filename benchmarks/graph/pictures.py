@@ -53,7 +53,7 @@ def draw_false_negatives(cells: Cells, path: Path) -> list[Path]:
             if policy == "uniform":
                 ax.axhline(rates.mean(), label="uniform floor", **FLOOR)
         ax.set_title(dataset, fontsize=10)
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.yaxis.set_major_formatter(PercentFormatter(1))
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.grid(alpha=0.25)
     for ax in axes[len(datasets) :]:

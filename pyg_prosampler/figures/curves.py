@@ -41,7 +41,7 @@ def draw_false_negatives(data: dict[str, Any], title: str) -> Figure:
             0.5, data["num_warmup"] + 0.5, color="0.9", linewidth=0, label="warm-up"
         )
         ax.set_xlim(left=0.5)
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("training epoch")
     ax.set_ylabel("pairs of a batch that are of the same class")
