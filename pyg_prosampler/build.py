@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import InMemoryDataset
+from torch_geometric.transforms import AddSelfLoops
 
 from pyg_prosampler.config import PretrainConfig, parse_restart_prob
 from pyg_prosampler.datasets import load_dataset, max_degree
@@ -32,7 +33,7 @@ from pyg_prosampler.policies import (
     RandomWalkPolicy,
     UniformPolicy,
 )
-from pyg_prosampler.transforms import Identity, random2, random3, random4
+from pyg_prosampler.transforms import random2, random3, random4
 
 _AUGMENTATIONS = {"random2": random2, "random3": random3, "random4": random4}
 
@@ -85,15 +86,19 @@ def build_framework(config: PretrainConfig, dataset: InMemoryDataset) -> Any:
         in_channels = dataset.num_node_features or max_degree(dataset) + 1
         return MVGRL(in_channels, *sizes).to(config.device)
     augment = _AUGMENTATIONS[config.augmentation]
-    augmentations = augment(), augment()
-    if config.published:
-        augmentations = Identity(), augment(published=True)
     encoder = (
         MoleculeEncoder(*sizes)
         if is_ogb(config.dataset)
         else GINEncoder(dataset.num_node_features, *sizes)
     )
-    return GraphCL(encoder, augmentations=augmentations).to(config.device)
+    if config.published:
+        # The original graph has self-loops, the augmented one has none.
+        original = AddSelfLoops()
+        views = original, augment(published=True)
+        framework = GraphCL(encoder, augmentations=views, transform=original)
+    else:
+        framework = GraphCL(encoder, augmentations=(augment(), augment()))
+    return framework.to(config.device)
 
 
 def build_objective(config: PretrainConfig) -> Module:

@@ -116,10 +116,10 @@ class PretrainConfig:
     )
     published: bool = _option(
         False,
-        "Deviate from GraphCL's paper as its public code does: original against one "
-        "augmented view, positive left out of the denominator, one-sided, subgraphs "
-        "of one hop, edges only removed, batch norms as recorded (unless asked for), "
-        "and the same uniform batches in every epoch.",
+        "Deviate from GraphCL's paper as its public code does: original, with "
+        "self-loops, against one augmented view, positive left out of the denominator, "
+        "one-sided, subgraphs of one hop, edges only removed, batch norms as recorded "
+        "(unless asked for), and the same uniform batches in every epoch.",
     )
     augmentation: str = _option(
         "random2",
@@ -288,14 +288,14 @@ class PretrainConfig:
                 "other, and the two augmented views of 'graphcl' do not share their "
                 "nodes; pass framework='mvgrl', or another objective"
             )
-        if self.published and (self.framework, self.objective) != (
-            "graphcl",
-            "infonce",
+        if self.published and (
+            (self.framework, self.objective) != ("graphcl", "infonce")
+            or is_ogb(self.dataset)
         ):
             raise ValueError(
-                f"`published` is about the public code of GraphCL, whose objective is "
-                f"InfoNCE (got framework '{self.framework}' and objective "
-                f"'{self.objective}'); leave it out"
+                f"`published` is about the public code of GraphCL, which has InfoNCE "
+                f"and TUDatasets (got framework '{self.framework}', objective "
+                f"'{self.objective}', data set '{self.dataset}'); leave it out"
             )
 
 

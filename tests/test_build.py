@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch_geometric.data import Batch
 
 from pyg_prosampler.build import (
     build_framework,
@@ -21,7 +22,6 @@ from pyg_prosampler.policies import (
     UniformPolicy,
 )
 from pyg_prosampler.records import RunFolder
-from pyg_prosampler.transforms import Identity
 
 
 def config_of(mini_root, **changes):
@@ -108,9 +108,17 @@ def test_published_switch(mini_root, tmp_path):
     expected = InfoNCE(0.2, positive_in_denominator=False, two_sided=False)
     assert objective.options() == expected.options()
     dataset = load_for(config)
-    first, second = build_framework(config, dataset).augmentations
-    assert isinstance(first, Identity)
+    framework = build_framework(config, dataset)
+    first, second = framework.augmentations
     assert "published=True" in repr(second)
+    # Self-loops in the original graphs alone, those that are evaluated among them.
+    batch = Batch.from_data_list(list(dataset))
+    assert not batch.has_self_loops()
+    assert first(batch).edge_index.size(1) == batch.num_edges + batch.num_nodes
+    assert not second(batch).has_self_loops()
+    assert torch.equal(
+        framework.eval().embed(batch), framework.encoder.eval()(first(batch))
+    )
     # The same batches in every epoch, unlike without the switch.
     for published, same in ((True, True), (False, False)):
         one = replace(config, published=published)

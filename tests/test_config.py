@@ -62,7 +62,11 @@ def test_identity_is_all_but_places():
 def test_pairs_that_make_no_sense_are_refused_with_the_reason():
     with pytest.raises(ValueError, match="views of 'graphcl' do not share their nodes"):
         PretrainConfig(objective="jsd")
-    for change in ({"objective": "dcl"}, {"framework": "mvgrl"}):
+    for change in (
+        {"objective": "dcl"},
+        {"framework": "mvgrl"},
+        {"dataset": "ogbg-molbace"},
+    ):
         with pytest.raises(ValueError, match=r"public code of GraphCL.*leave it out"):
             PretrainConfig(published=True, **change)
 

@@ -9,6 +9,9 @@ import torch
 from torch_geometric.nn import global_add_pool
 
 from benchmarks.graph import tables
+from pyg_prosampler import GraphCL
+from pyg_prosampler.build import build_framework, load_for
+from pyg_prosampler.config import PretrainConfig
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -30,6 +33,17 @@ def test_drop_in_example(graphs):
     for epoch in (0, 7, 19):
         drawn = torch.cat([steps[2 * epoch].graph_id, steps[2 * epoch + 1].graph_id])
         assert sorted(drawn.tolist()) == list(range(40))
+
+
+def test_published_example(mini_root):
+    config = PretrainConfig("MINI", root=str(mini_root), batch_size=16, published=True)
+    built = build_framework(config, load_for(config))
+    names = {"GraphCL": GraphCL, "encoder": built.encoder}
+    (example,) = code_blocks("docs/objectives.md")
+    exec(example, names)
+    assert repr(names["model"]) == repr(built)
+    assert repr(names["model"].augmentations) == repr(built.augmentations)
+    assert repr(names["model"].transform) == repr(built.transform)
 
 
 @pytest.mark.parametrize(

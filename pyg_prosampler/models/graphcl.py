@@ -25,6 +25,8 @@ class GraphCL(Module):
         augmentations (tuple, optional): The transforms, of whole batches, that
             make the two views. (default: :obj:`None`, node dropping or a
             subgraph at random for either)
+        transform (Callable, optional): What is done to batches that are embedded
+            without augmentation. (default: :obj:`None`, nothing)
 
     Example:
         >>> import torch
@@ -43,6 +45,7 @@ class GraphCL(Module):
         encoder: Module,
         embedding_dim: int | None = None,
         augmentations: tuple[BaseTransform, BaseTransform] | None = None,
+        transform: Callable[[Batch], Batch] | None = None,
     ) -> None:
         super().__init__()
         channels: Any = embedding_dim or encoder.out_channels
@@ -52,6 +55,7 @@ class GraphCL(Module):
         )
         self.projection_head.apply(xavier_uniform)
         self.augmentations = augmentations or (random2(), random2())
+        self.transform = transform
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         r"""Returns the projections :math:`[B, d]` of both views."""
@@ -78,7 +82,7 @@ class GraphCL(Module):
         r"""Returns the embeddings :math:`[B, d]` that are evaluated: the
         encoder's output, without augmentation.
         """
-        return self.encoder(batch)
+        return self.encoder(self.transform(batch) if self.transform else batch)
 
     def project(self, batch: Batch) -> Tensor:
         r"""Returns the projections :math:`[B, d]` of the embeddings, which the

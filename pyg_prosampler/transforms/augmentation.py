@@ -73,7 +73,7 @@ class Augmentation(BaseTransform):
 
 class Identity(Augmentation):
     r"""Leaves graphs as they are: the view of a framework that contrasts the
-    original with an augmented graph, as GraphCL's public code does.
+    original with an augmented graph.
 
     Example:
         >>> Identity()

@@ -31,6 +31,9 @@ def test_contrasts_projections_of_both_views(graphs):
     assert torch.equal(model.embed(batch), encoder(batch))
     shifted = Shift(1.0)(batch)
     assert torch.allclose(model.project(shifted), z1)
+    shifting = GraphCL(encoder, augmentations=model.augmentations, transform=Shift(2.0))
+    assert torch.equal(shifting.embed(batch), h2)
+    assert torch.allclose(shifting.contrast(batch, InfoNCE())[1], h1)
 
 
 def test_default_views_differ_and_leave_the_batch(graphs):
