@@ -1,7 +1,7 @@
 r"""MVGRL whose encoders stay as they were drawn, as in its public code, where they are
 no registered modules; only the MLPs behind them are trained.
 
-Goal: whether that explains what was published where it is above ours. Same
+Goal: whether that explains what was published where it differs from ours. Same
 configurations and seeds as MVGRL in the study ``mvgrl``, and the same records; what has
 one is not run again. From the root of the repository:
 
@@ -23,7 +23,7 @@ from pyg_prosampler.training import Framework
 PATH = Path(__file__).parent / "results" / "frozen.jsonl"
 FROZEN = Grid(
     {"MVGRL, encoders frozen": reported.MVGRL.rows["MVGRL"]},
-    reported.MVGRL_WIDE.datasets,
+    reported.MVGRL.datasets,
     reported.MVGRL.seeds,
 )
 

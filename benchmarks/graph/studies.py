@@ -145,6 +145,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "explore/mvgrl-authors": _of(
         exploring.EXPLORE_MVGRL_AUTHORS, accuracies, PUBLISHED
     ),
+    "explore/mvgrl-reddit": _of(exploring.EXPLORE_MVGRL_REDDIT, accuracies),
     "explore/nci1": _of(exploring.EXPLORE_NCI1, accuracies),
     "explore/dcl": _of(exploring.EXPLORE_DCL, accuracies),
     "explore/harder": _of(exploring.EXPLORE_HARDER, accuracies),

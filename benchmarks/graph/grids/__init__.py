@@ -26,6 +26,7 @@ STUDIES: dict[str, Sequence[Grid]] = {
         exploring.EXPLORE_MVGRL,
         exploring.EXPLORE_MVGRL_DEGREES,
         exploring.EXPLORE_MVGRL_AUTHORS,
+        exploring.EXPLORE_MVGRL_REDDIT,
         exploring.EXPLORE_NCI1,
         exploring.EXPLORE_DCL,
         exploring.EXPLORE_HARDER,

@@ -123,6 +123,15 @@ EXPLORE_MVGRL_AUTHORS = Grid(
 )
 
 # What might keep others below our accuracy there.
+EXPLORE_MVGRL_REDDIT = Grid(
+    {
+        f"{name}{suffix}": MVGRL_ROW | row | change | _EXPLORING
+        for suffix, change in (("", {}), (", LIBLINEAR", _LINEAR))
+        for name, row in (("uniform", UNIFORM), ("untrained", UNTRAINED))
+    },
+    ("REDDIT-BINARY",),
+    _first,
+)
 _NCI1: dict[str, Row] = {
     "": {},
     ", public code": {"published": True},
