@@ -135,6 +135,8 @@ EXPLORE_MVGRL_REDDIT = Grid(
 _NCI1: dict[str, Row] = {
     "": {},
     ", public code": {"published": True},
+    ", public code, learning rate 0.001": {"published": True, "learning_rate": 0.001},
+    ", public code, random4": {"published": True, "augmentation": "random4"},
     ", 5 epochs": {"num_epochs": 5},
     ", learning rate 0.001": {"learning_rate": 0.001},
     ", learning rate 0.001, 5 epochs": {"learning_rate": 0.001, "num_epochs": 5},
