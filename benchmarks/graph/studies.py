@@ -106,6 +106,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "mvgrl/differences": _of(reported.MVGRL, differences, _MVGRL),
     "mvgrl/wide": _of(reported.MVGRL_WIDE, accuracies, PUBLISHED),
     "mvgrl/wide-differences": _of(reported.MVGRL_WIDE, differences, _MVGRL),
+    "mvgrl/linear": _of(reported.MVGRL_LINEAR, accuracies, PUBLISHED),
+    "mvgrl/linear-differences": _of(reported.MVGRL_LINEAR, differences, _MVGRL),
     "norms": _of(reported.NORMS, accuracies),
     "norms/differences": _of(reported.NORMS, differences, _NORMS),
     "norms/pooled": _of(reported.NORMS, pooled, _NORMS),

@@ -14,7 +14,7 @@ STUDIES: dict[str, Sequence[Grid]] = {
     "objectives": [reported.OBJECTIVES],
     "confirm": [reported.CONFIRM],
     "policies": [reported.POLICIES],
-    "mvgrl": [reported.MVGRL, reported.MVGRL_WIDE],
+    "mvgrl": [reported.MVGRL, reported.MVGRL_WIDE, reported.MVGRL_LINEAR],
     "collab": [reported.TABLE4, reported.TABLE5],
     "ablations": [reported.ABLATIONS],
     "bound": [reported.BOUND],
