@@ -9,7 +9,6 @@ import torch
 from torch_geometric.nn import global_add_pool
 
 from benchmarks.graph import tables
-from pyg_prosampler import GraphCL
 from pyg_prosampler.build import build_framework, load_for
 from pyg_prosampler.config import PretrainConfig
 
@@ -38,7 +37,7 @@ def test_drop_in_example(graphs):
 def test_published_example(mini_root):
     config = PretrainConfig("MINI", root=str(mini_root), batch_size=16, published=True)
     built = build_framework(config, load_for(config))
-    names = {"GraphCL": GraphCL, "encoder": built.encoder}
+    names = {"encoder": built.encoder}
     (example,) = code_blocks("docs/objectives.md")
     exec(example, names)
     assert repr(names["model"]) == repr(built)
