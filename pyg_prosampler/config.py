@@ -189,8 +189,8 @@ class PretrainConfig:
     backend: str = _option("auto", "Backend of the walk: auto, torch_cluster or torch.")
     protocol: str = _option(
         None,
-        "Evaluation protocol: libsvm-rbf, libsvm-linear, liblinear, or, for molecules "
-        "of OGB only, ogb, a linear probe on their scaffold split (default: ogb for "
+        "Evaluation protocol: libsvm-rbf, libsvm-linear, liblinear (the linear ones take "
+        "much longer), or, for molecules of OGB only, ogb, a linear probe on their scaffold split (default: ogb for "
         "these, else libsvm-rbf).",
     )
     num_folds: int = _option(10, "Outer folds of the evaluation.")

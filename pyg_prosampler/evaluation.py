@@ -50,6 +50,10 @@ def linear_evaluation(
     * :obj:`"libsvm-linear"`: the same with a linear kernel;
     * :obj:`"liblinear"`: :class:`~sklearn.svm.LinearSVC`, as MVGRL uses.
 
+    The linear ones can take minutes to hours where the first takes seconds: with a
+    large :math:`C`, they converge slowly on embeddings that are not scaled, and
+    :obj:`"liblinear"` then warns that it has stopped before.
+
     Scores are those of scikit-learn's
     :class:`~sklearn.model_selection.GridSearchCV` on every outer fold. For
     :obj:`"libsvm-rbf"`, :class:`~pyg_prosampler.svm.RBFMachines` finds them in less

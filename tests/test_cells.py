@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations
 from statistics import mean, stdev
 
@@ -150,6 +151,17 @@ def test_changes_are_compared_with_the_same_change_of_uniform_batches():
     assert pairs["several starts, HCL"] == "uniform, HCL"
     assert pairs["ProSampler, K = 20"] == "uniform"
     assert "uniform, HCL" not in pairs
+
+
+def test_rows_of_two_studies_stand_in_one_table(records):
+    # The same configurations, so that they could be no rows of one grid.
+    changed = replace(GRID, rows={"changed": UNIFORM}, seeds=range(5))
+    marked = [r | {"mean": r["mean"] + 0.01} for r in records]
+    both = Cells(changed, marked) | Cells(GRID, records)
+    assert list(rows_of(accuracies(both))) == ["", "changed", *GRID.rows]
+    assert both.grid.seeds == range(5)
+    gap = both.difference("changed", "GraphCL", "MUTAG")
+    assert (gap.num_pairs, round(gap.mean, 6)) == (5, 1.0)
 
 
 def test_against_published(records):

@@ -1,6 +1,7 @@
 r"""The records of a grid, by row and data set."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from benchmarks.graph.grids.grid import Grid
 from benchmarks.graph.records import Record
@@ -29,6 +30,13 @@ class Cells:
             for name in grid.rows
             for dataset in grid.datasets
         }
+
+    def __or__(self, other: "Cells") -> "Cells":
+        r"""The rows of both, with the data sets and seeds of the first."""
+        grid = replace(self.grid, rows=self.grid.rows | other.grid.rows)
+        both = Cells(grid, [])
+        both.records |= self.records | other.records
+        return both
 
     def all(self) -> list[Record]:
         r"""All records that were found."""

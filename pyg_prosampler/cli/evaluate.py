@@ -25,8 +25,9 @@ def evaluate(
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="libsvm-rbf, libsvm-linear, liblinear, or, for a checkpoint on "
-            "molecules of OGB, ogb (default: that of the run folder, else libsvm-rbf)."
+            help="libsvm-rbf, libsvm-linear, liblinear (the linear ones take much "
+            "longer), or, for a checkpoint on molecules of OGB, ogb (default: that of "
+            "the run folder, else libsvm-rbf)."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,

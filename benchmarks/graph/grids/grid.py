@@ -72,5 +72,6 @@ def by_sampler(
 
 TWO = {key: SAMPLERS[key] for key in ("", " + ProSampler")}
 UNTRAINED = UNIFORM | {"num_epochs": 0}
+LIBLINEAR: Row = {"protocol": "liblinear"}
 # At a width that fits a CPU.
 MVGRL_ROW: Row = {"framework": "mvgrl", "hidden_channels": 64}
