@@ -189,9 +189,9 @@ class PretrainConfig:
     backend: str = _option("auto", "Backend of the walk: auto, torch_cluster or torch.")
     protocol: str = _option(
         None,
-        "Evaluation protocol: libsvm-rbf, libsvm-linear, liblinear (the linear ones take "
-        "much longer), or, for molecules of OGB only, ogb, a linear probe on their scaffold split (default: ogb for "
-        "these, else libsvm-rbf).",
+        "Evaluation protocol: libsvm-rbf, libsvm-linear, liblinear (the linear ones "
+        "take much longer), or, for molecules of OGB only, ogb, a linear probe on "
+        "their scaffold split (default: ogb for these, else libsvm-rbf).",
     )
     num_folds: int = _option(10, "Outer folds of the evaluation.")
     seed: int = _option(0, "Seed of weights, augmentations, batches and folds.")
